@@ -1,0 +1,72 @@
+/**
+ * Every name that Clonegate writes or reads on an object, each once and with its meaning. docs/reference.md is held against these
+ * tables by a test, so a name that is not here does not exist.
+ */
+
+/** API groups we speak to beside the core group (''). */
+export const groups = {
+  cdi: 'cdi.kubevirt.io',
+  snapshot: 'snapshot.storage.k8s.io',
+  storage: 'storage.k8s.io',
+  authorization: 'authorization.k8s.io',
+  coordination: 'coordination.k8s.io',
+  events: 'events.k8s.io',
+} as const;
+
+export const annotations = {
+  /** The chosen strategy: `csi-clone`, `snapshot` or `copy`. CDI obeys this key too. */
+  cloneType: 'cdi.kubevirt.io/cloneType',
+  /** Compact JSON, at most 2 KiB: what was chosen, and why every other candidate lost. */
+  decision: 'clonegate.io/decision',
+  /** Signed authorization record; binds the clone to its source, its target and the user who asked. */
+  stamp: 'clonegate.io/stamp',
+  /** On a StorageClass: the strategy its administrator wants; used where no StorageProfile says otherwise. */
+  cloneStrategy: 'cdi.kubevirt.io/clone-strategy',
+  /** On a claim: the content it holds, `kubevirt` (one disk image, the default) or `archive` (a tree of files). */
+  contentType: 'cdi.kubevirt.io/storage.contentType',
+  /** On the target claim: uid of the DataVolume it was made for. */
+  createdForDataVolume: 'cdi.kubevirt.io/createdForDataVolume',
+  /** On the target claim: it is a clone of the source named in its dataSourceRef. */
+  cloneOf: 'k8s.io/CloneOf',
+  /** On a StorageClass: the default of the cluster. */
+  defaultClass: 'storageclass.kubernetes.io/is-default-class',
+  /** On a StorageClass: the default for virtual machine disks; goes before the default of the cluster. */
+  defaultVirtClass: 'storageclass.kubevirt.io/is-default-virt-class',
+  /** On a VolumeSnapshotClass: the default of its driver. */
+  defaultSnapshotClass: 'snapshot.storage.kubernetes.io/is-default-class',
+} as const;
+
+export const labels = {
+  /** On every child in any namespace: uid of the DataVolume that it belongs to. */
+  ownerUid: 'clonegate.io/owner-uid',
+  /** Who manages the object; `clonegate` on ours. */
+  managedBy: 'app.kubernetes.io/managed-by',
+} as const;
+
+/** Set on a DataVolume before its first child is made; removed when nothing of ours is left to clean up. */
+export const finalizer = 'clonegate.io/cleanup';
+
+/** The one field manager of all our server-side applies and patches. */
+export const fieldManager = 'clonegate';
+
+/** Event reporters (`reportingController`). */
+export const reporters = { webhook: 'clonegate.io/webhook', controller: 'clonegate.io/controller' } as const;
+
+/** The subresource whose `create` right in the source namespace is the right to clone from it (CDI's name). */
+export const sourceSubresource = {
+  group: groups.cdi,
+  resource: 'datavolumes',
+  subresource: 'source',
+  verb: 'create',
+} as const;
+
+/** The role that grants it, as the chart ships it; named in refusals. */
+export const cloneSourcerRole = 'clonegate-clone-sourcer';
+
+/** The strategies, in the field's own words and in order of cost, cheapest first. */
+export const strategies = ['csi-clone', 'snapshot', 'copy'] as const;
+export type Strategy = (typeof strategies)[number];
+
+export function isStrategy(value: unknown): value is Strategy {
+  return typeof value === 'string' && (strategies as readonly string[]).includes(value);
+}

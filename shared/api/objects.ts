@@ -1,0 +1,145 @@
+/**
+ * The parts of Kubernetes objects that we read. All fields of a spec or status are optional: an object from the API server may be of
+ * any age and from any writer, and the types make us look before we use.
+ */
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+export interface ObjectMeta {
+  readonly name?: string;
+  readonly generateName?: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly finalizers?: readonly string[];
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+export interface KubeObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ObjectMeta;
+}
+
+/** An object as it comes from the API server: it has a name, a uid and a version. */
+export type Stored<T extends KubeObject> = T & {
+  readonly metadata: ObjectMeta & { readonly name: string; readonly uid: string; readonly resourceVersion: string };
+};
+
+/** Name and (for namespaced kinds) namespace of one object. */
+export interface ObjectRef {
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/** `namespace/name`, or `name` for cluster-scoped objects: the key of stores and queues, and how objects are named to people. */
+export function keyOf(ref: ObjectRef): string {
+  return ref.namespace === undefined || ref.namespace === '' ? ref.name : `${ref.namespace}/${ref.name}`;
+}
+
+/** The inverse of {@link keyOf}. */
+export function refOf(key: string): ObjectRef {
+  const slash = key.indexOf('/');
+  return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
+/** The owner reference marked `controller: true`, if there is one. */
+export function controllerOf(object: KubeObject): OwnerReference | undefined {
+  return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
+}
+
+export type VolumeMode = 'Filesystem' | 'Block';
+export type AccessMode = 'ReadWriteOnce' | 'ReadOnlyMany' | 'ReadWriteMany' | 'ReadWriteOncePod';
+
+export interface TypedLocalReference {
+  readonly apiGroup?: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+export interface ClaimSpec {
+  readonly accessModes?: readonly string[];
+  readonly storageClassName?: string | null;
+  readonly volumeMode?: string;
+  readonly volumeName?: string;
+  readonly resources?: {
+    readonly requests?: Readonly<Record<string, string>>;
+    readonly limits?: Readonly<Record<string, string>>;
+  };
+  readonly selector?: unknown;
+  readonly dataSource?: TypedLocalReference;
+  readonly dataSourceRef?: TypedLocalReference;
+}
+
+export interface PersistentVolumeClaim extends KubeObject {
+  readonly spec?: ClaimSpec;
+  readonly status?: {
+    readonly phase?: string;
+    readonly capacity?: Readonly<Record<string, string>>;
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
+  };
+}
+
+export interface StorageClass extends KubeObject {
+  readonly provisioner: string;
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly allowVolumeExpansion?: boolean;
+  readonly volumeBindingMode?: string;
+}
+
+export type CSIDriver = KubeObject;
+
+export interface VolumeSnapshotClass extends KubeObject {
+  readonly driver: string;
+}
+
+interface ClaimPropertySet {
+  readonly accessModes?: readonly string[];
+  readonly volumeMode?: string;
+}
+
+export interface StorageProfile extends KubeObject {
+  readonly spec?: {
+    readonly cloneStrategy?: string;
+    readonly snapshotClass?: string;
+    readonly claimPropertySets?: readonly ClaimPropertySet[];
+  };
+  readonly status?: {
+    readonly cloneStrategy?: string;
+    readonly snapshotClass?: string;
+    readonly provisioner?: string;
+    readonly storageClass?: string;
+    readonly claimPropertySets?: readonly ClaimPropertySet[];
+  };
+}
+
+export interface Pod extends KubeObject {
+  readonly spec?: {
+    readonly volumes?: readonly {
+      readonly name: string;
+      readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean };
+    }[];
+    readonly containers?: readonly PodContainer[];
+    readonly initContainers?: readonly PodContainer[];
+  };
+  readonly status?: { readonly phase?: string };
+}
+
+export interface PodContainer {
+  readonly name: string;
+  readonly volumeMounts?: readonly { readonly name: string; readonly readOnly?: boolean }[];
+  readonly volumeDevices?: readonly { readonly name: string }[];
+}

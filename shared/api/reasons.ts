@@ -1,0 +1,112 @@
+/**
+ * Every reason code that Clonegate prints, once, with the sentence that explains it. The annotation, the event, the condition, the log
+ * line, the metric label and the tests all use these codes; a code is never given another meaning, and never reused once retired.
+ */
+
+interface Reason {
+  /** Where the code can be seen. */
+  readonly seen: 'decision' | 'refusal' | 'wait' | 'event' | 'condition';
+  /** What it means, for docs/reference.md. */
+  readonly means: string;
+}
+
+const table = {
+  // Why a candidate lost (decision annotation).
+  Preferred: { seen: 'decision', means: 'The candidate is what the storage prefers and nothing speaks against it.' },
+  BestPossible: {
+    seen: 'decision',
+    means: 'The preferred candidates are not possible; this is the best that is left.',
+  },
+  NotPreferred: { seen: 'decision', means: 'The candidate would be possible, but a better one was chosen.' },
+  StrategyNotEnabled: {
+    seen: 'decision',
+    means: 'Neither the StorageProfile nor the StorageClass asks for this strategy.',
+  },
+  NoCSIDriver: {
+    seen: 'decision',
+    means: 'No CSIDriver object exists for the provisioner of the target StorageClass.',
+  },
+  IncompatibleProvisioners: { seen: 'decision', means: 'Source and target are served by different provisioners.' },
+  DifferentStorageClass: {
+    seen: 'decision',
+    means: 'Source and target are of different StorageClasses and the administrator wants the same.',
+  },
+  IncompatibleVolumeModes: { seen: 'decision', means: 'Source and target differ in volumeMode.' },
+  NoVolumeExpansion: {
+    seen: 'decision',
+    means: 'The target is larger than the source and its StorageClass does not allow expansion.',
+  },
+  NoSnapshotAPI: { seen: 'decision', means: 'The cluster does not serve snapshot.storage.k8s.io/v1.' },
+  NoVolumeSnapshotClass: { seen: 'decision', means: 'No VolumeSnapshotClass exists for the provisioner.' },
+  NoProvisionerMatch: {
+    seen: 'decision',
+    means: "The snapshot's driver is not the provisioner of the target StorageClass.",
+  },
+
+  // Why nothing was chosen yet (the controller decides when the facts are there).
+  SourceNotFound: { seen: 'wait', means: 'The source does not exist yet; the strategy is chosen when it does.' },
+  SourceNotBound: {
+    seen: 'wait',
+    means: 'The source claim is not bound to a volume yet; the strategy is chosen when it is.',
+  },
+  DefaultStorageClassMissing: {
+    seen: 'wait',
+    means: 'No StorageClass is named and the cluster has no default one yet.',
+  },
+  StorageClassMissing: { seen: 'wait', means: 'The named StorageClass does not exist yet.' },
+
+  // Refusals at admission.
+  CloneDenied: { seen: 'refusal', means: 'The user may not create datavolumes/source for this source.' },
+  CloneAuthorizationFailed: {
+    seen: 'refusal',
+    means: 'The right to clone could not be evaluated; nothing was allowed. Try again.',
+  },
+  CloneRejected: {
+    seen: 'refusal',
+    means: 'The request is not a valid clone; the message names the field and how to mend it.',
+  },
+  TargetTooSmall: { seen: 'refusal', means: 'The target is smaller than the source.' },
+  ContentTypeMismatch: { seen: 'refusal', means: 'Source and target hold different kinds of content.' },
+  StrategyUnavailable: { seen: 'refusal', means: 'No strategy can make this clone.' },
+  StampMissing: {
+    seen: 'refusal',
+    means: 'The DataVolume carries no authorization stamp; it was not seen by the mutating webhook.',
+  },
+  StampInvalid: { seen: 'refusal', means: 'The authorization stamp is forged, altered or of an unknown key.' },
+  StampMismatch: { seen: 'refusal', means: 'The authorization stamp was made for another source, target or user.' },
+  SpecImmutable: { seen: 'refusal', means: 'The spec of a DataVolume cannot be changed once it is created.' },
+  ReservedAnnotation: { seen: 'refusal', means: "Clonegate's annotations are changed by its controller only." },
+  MalformedReview: { seen: 'refusal', means: 'The body is not an AdmissionReview that this webhook can read.' },
+
+  // Waits and failures of the execution (conditions and events of the DataVolume). CDI's names where CDI has one.
+  CloneScheduled: { seen: 'event', means: 'The clone is accepted and waits for its turn or for its source.' },
+  CSICloneInProgress: { seen: 'event', means: 'The CSI driver clones the source volume.' },
+  CloneSucceeded: { seen: 'event', means: 'The clone is complete.' },
+  CloneWithoutSource: { seen: 'event', means: 'The source does not exist; the clone starts when it does.' },
+  CloneSourceInUse: { seen: 'event', means: 'A pod writes to the source; the clone starts when it no longer does.' },
+  CloneSourceNotPopulated: { seen: 'event', means: 'The source is itself still being filled.' },
+  CloneValidationFailed: { seen: 'event', means: 'The clone can not be made as asked; the message says why.' },
+  CloneNotExecutable: {
+    seen: 'event',
+    means: 'This version of the controller cannot carry out the chosen strategy yet.',
+  },
+  CloneUnauthorized: {
+    seen: 'event',
+    means: 'The DataVolume carries no valid authorization stamp and is never executed.',
+  },
+  CloneAuthorizationRevoked: { seen: 'event', means: 'The user who asked for the clone has lost the right to it.' },
+  SourceReplaced: { seen: 'event', means: 'The source was deleted and made again since the clone was authorized.' },
+  ErrResourceExists: { seen: 'event', means: "A claim with the DataVolume's name exists and does not belong to it." },
+  ErrClaimLost: { seen: 'event', means: 'The target claim lost its volume.' },
+  ErrExceededQuota: { seen: 'event', means: 'A quota does not let the target claim be created.' },
+
+  // Reasons of the conditions Bound, Ready and Running (CDI's words).
+  NotFound: { seen: 'condition', means: 'The target claim does not exist yet.' },
+  Pending: { seen: 'condition', means: 'Waiting for the target claim to be bound.' },
+  Bound: { seen: 'condition', means: 'The target claim is bound to its volume.' },
+  ClaimLost: { seen: 'condition', means: 'The target claim lost its volume.' },
+  Completed: { seen: 'condition', means: 'The clone is complete.' },
+} as const satisfies Record<string, Reason>;
+
+export type ReasonCode = keyof typeof table;
+export const reasons: Readonly<Record<ReasonCode, Reason>> = table;

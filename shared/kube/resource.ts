@@ -1,0 +1,68 @@
+import type { DataSource, DataVolume } from '../api/datavolume.ts';
+import { groups } from '../api/names.ts';
+import type {
+  CSIDriver,
+  KubeObject,
+  ObjectRef,
+  PersistentVolumeClaim,
+  Pod,
+  StorageClass,
+  StorageProfile,
+  VolumeSnapshotClass,
+} from '../api/objects.ts';
+
+/** One row for each kind that we talk to the API server about; everything that needs a path takes a row, never a string. */
+export interface Resource<T extends KubeObject> {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  /** Carries the object type and nothing else; never set. */
+  readonly type?: T;
+}
+
+function resource<T extends KubeObject>(
+  group: string,
+  version: string,
+  kind: string,
+  plural: string,
+  namespaced = true,
+): Resource<T> {
+  return { group, version, kind, plural, namespaced };
+}
+
+export const claims = resource<PersistentVolumeClaim>('', 'v1', 'PersistentVolumeClaim', 'persistentvolumeclaims');
+export const pods = resource<Pod>('', 'v1', 'Pod', 'pods');
+export const dataVolumes = resource<DataVolume>(groups.cdi, 'v1beta1', 'DataVolume', 'datavolumes');
+export const dataSources = resource<DataSource>(groups.cdi, 'v1beta1', 'DataSource', 'datasources');
+export const storageProfiles = resource<StorageProfile>(
+  groups.cdi,
+  'v1beta1',
+  'StorageProfile',
+  'storageprofiles',
+  false,
+);
+export const storageClasses = resource<StorageClass>(groups.storage, 'v1', 'StorageClass', 'storageclasses', false);
+export const csiDrivers = resource<CSIDriver>(groups.storage, 'v1', 'CSIDriver', 'csidrivers', false);
+export const volumeSnapshotClasses = resource<VolumeSnapshotClass>(
+  groups.snapshot,
+  'v1',
+  'VolumeSnapshotClass',
+  'volumesnapshotclasses',
+  false,
+);
+
+/** `v1` or `group/version`, as `apiVersion` has it. */
+export function apiVersionOf(kind: Resource<KubeObject>): string {
+  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
+}
+
+/** URL path of the collection (no name) or of one object, optionally of its subresource. Every segment is escaped. */
+export function pathOf(kind: Resource<KubeObject>, ref: Partial<ObjectRef> = {}, subresource?: string): string {
+  const root = kind.group === '' ? `/api/${kind.version}` : `/apis/${kind.group}/${kind.version}`;
+  const namespace = kind.namespaced && ref.namespace !== undefined ? ['namespaces', ref.namespace] : [];
+  const name = ref.name === undefined ? [] : [ref.name];
+  const segments = [...namespace, kind.plural, ...name, ...(subresource === undefined ? [] : [subresource])];
+  return [root, ...segments.map(encodeURIComponent)].join('/');
+}
