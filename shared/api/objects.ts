@@ -143,3 +143,28 @@ export interface PodContainer {
   readonly volumeMounts?: readonly { readonly name: string; readonly readOnly?: boolean }[];
   readonly volumeDevices?: readonly { readonly name: string }[];
 }
+
+/** authorization.k8s.io/v1: a question about a user's right; the API server answers in `status`. */
+export interface SubjectAccessReview extends KubeObject {
+  readonly spec: {
+    readonly user?: string;
+    readonly uid?: string;
+    readonly groups?: readonly string[];
+    readonly extra?: Readonly<Record<string, readonly string[]>>;
+    readonly resourceAttributes?: {
+      readonly group?: string;
+      readonly version?: string;
+      readonly resource?: string;
+      readonly subresource?: string;
+      readonly verb?: string;
+      readonly namespace?: string;
+      readonly name?: string;
+    };
+  };
+  readonly status?: {
+    readonly allowed?: boolean;
+    readonly denied?: boolean;
+    readonly reason?: string;
+    readonly evaluationError?: string;
+  };
+}

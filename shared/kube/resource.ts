@@ -8,6 +8,7 @@ import type {
   Pod,
   StorageClass,
   StorageProfile,
+  SubjectAccessReview,
   VolumeSnapshotClass,
 } from '../api/objects.ts';
 
@@ -50,6 +51,13 @@ export const volumeSnapshotClasses = resource<VolumeSnapshotClass>(
   'v1',
   'VolumeSnapshotClass',
   'volumesnapshotclasses',
+  false,
+);
+export const subjectAccessReviews = resource<SubjectAccessReview>(
+  groups.authorization,
+  'v1',
+  'SubjectAccessReview',
+  'subjectaccessreviews',
   false,
 );
 
