@@ -102,6 +102,16 @@ export interface StorageClass extends KubeObject {
 
 export type CSIDriver = KubeObject;
 
+export interface VolumeSnapshot extends KubeObject {
+  readonly spec?: { readonly volumeSnapshotClassName?: string };
+  readonly status?: {
+    readonly readyToUse?: boolean;
+    readonly restoreSize?: string;
+    readonly boundVolumeSnapshotContentName?: string;
+    readonly error?: { readonly message?: string };
+  };
+}
+
 export interface VolumeSnapshotClass extends KubeObject {
   readonly driver: string;
 }

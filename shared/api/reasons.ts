@@ -38,6 +38,7 @@ const table = {
   },
   NoSnapshotAPI: { seen: 'decision', means: 'The cluster does not serve snapshot.storage.k8s.io/v1.' },
   NoVolumeSnapshotClass: { seen: 'decision', means: 'No VolumeSnapshotClass exists for the provisioner.' },
+  SourceIsSnapshot: { seen: 'decision', means: 'The source is a snapshot, which can be restored but not cloned.' },
   NoProvisionerMatch: {
     seen: 'decision',
     means: "The snapshot's driver is not the provisioner of the target StorageClass.",
@@ -110,3 +111,7 @@ const table = {
 
 export type ReasonCode = keyof typeof table;
 export const reasons: Readonly<Record<ReasonCode, Reason>> = table;
+
+export function isReasonCode(value: unknown): value is ReasonCode {
+  return typeof value === 'string' && Object.hasOwn(table, value);
+}

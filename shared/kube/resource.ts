@@ -9,6 +9,7 @@ import type {
   StorageClass,
   StorageProfile,
   SubjectAccessReview,
+  VolumeSnapshot,
   VolumeSnapshotClass,
 } from '../api/objects.ts';
 
@@ -46,6 +47,7 @@ export const storageProfiles = resource<StorageProfile>(
 );
 export const storageClasses = resource<StorageClass>(groups.storage, 'v1', 'StorageClass', 'storageclasses', false);
 export const csiDrivers = resource<CSIDriver>(groups.storage, 'v1', 'CSIDriver', 'csidrivers', false);
+export const volumeSnapshots = resource<VolumeSnapshot>(groups.snapshot, 'v1', 'VolumeSnapshot', 'volumesnapshots');
 export const volumeSnapshotClasses = resource<VolumeSnapshotClass>(
   groups.snapshot,
   'v1',

@@ -1,0 +1,145 @@
+import { type CloneSource, contentTypeOf, contentTypeOfClaim, type DataVolume } from '../api/datavolume.ts';
+import { annotations, isStrategy } from '../api/names.ts';
+import type {
+  CSIDriver,
+  PersistentVolumeClaim,
+  StorageClass,
+  StorageProfile,
+  VolumeSnapshot,
+  VolumeSnapshotClass,
+} from '../api/objects.ts';
+import { parseQuantity } from '../api/quantity.ts';
+import type { CloneFacts, PolicyFacts, Preference, SourceFacts, StorageFacts, TargetFacts } from './facts.ts';
+import { knownStrategy } from './provisioners.ts';
+import { type Lookup, renderTarget } from './target.ts';
+
+/** What the cluster's storage is made of. */
+export interface StorageLookups {
+  readonly storageClasses: Lookup<StorageClass>;
+  readonly storageProfiles: Lookup<StorageProfile>;
+  readonly csiDrivers: Lookup<CSIDriver>;
+  /** Absent when the cluster serves no snapshot API. */
+  readonly volumeSnapshotClasses?: Lookup<VolumeSnapshotClass>;
+}
+
+export interface GatherInput {
+  readonly volume: DataVolume;
+  readonly source: CloneSource;
+  /** The source, when it exists. */
+  readonly sourceClaim?: PersistentVolumeClaim | undefined;
+  readonly sourceSnapshot?: VolumeSnapshot | undefined;
+  readonly stores: StorageLookups;
+  readonly policy: PolicyFacts;
+}
+
+/** Turns API objects into facts; the one place where the decision's meaning meets their fields. @throws QuantityError */
+export function gatherFacts(input: GatherInput): CloneFacts {
+  const source =
+    input.source.kind === 'VolumeSnapshot'
+      ? fromSnapshot(input)
+      : fromClaim(input.source, input.sourceClaim, input.stores);
+  return { source, target: targetFacts(input, source), policy: input.policy };
+}
+
+function fromClaim(
+  source: CloneSource,
+  claim: PersistentVolumeClaim | undefined,
+  { storageClasses }: StorageLookups,
+): SourceFacts {
+  if (claim === undefined) return { ...source, state: 'missing', contentType: 'kubevirt' };
+  const storageClass = claim.spec?.storageClassName ?? undefined;
+  const provisioner = storageClass === undefined ? undefined : storageClasses.get(storageClass)?.provisioner;
+  return {
+    ...source,
+    state: claim.status?.phase === 'Bound' ? 'ready' : 'unbound',
+    contentType: contentTypeOfClaim(claim),
+    volumeMode: claim.spec?.volumeMode === 'Block' ? 'Block' : 'Filesystem',
+    ...bytes('requested', claim.spec?.resources?.requests?.['storage']),
+    ...bytes('capacity', claim.status?.capacity?.['storage']),
+    ...(storageClass === undefined ? {} : { storageClass }),
+    ...(provisioner === undefined ? {} : { provisioner }),
+  };
+}
+
+function fromSnapshot({ volume, source, sourceSnapshot, stores }: GatherInput): SourceFacts {
+  if (sourceSnapshot === undefined) return { ...source, state: 'missing', contentType: 'kubevirt' };
+  const className = sourceSnapshot.spec?.volumeSnapshotClassName;
+  const driver = className === undefined ? undefined : stores.volumeSnapshotClasses?.get(className)?.driver;
+  const restoreSize = sourceSnapshot.status?.restoreSize;
+  return {
+    ...source,
+    state: sourceSnapshot.status?.readyToUse === true ? 'ready' : 'unbound',
+    // A snapshot does not tell what it holds; the target's word is all there is.
+    contentType: contentTypeOf(volume),
+    // Some drivers report 0 for "unknown".
+    ...(restoreSize === '0' ? {} : bytes('capacity', restoreSize)),
+    ...(driver === undefined ? {} : { provisioner: driver }),
+  };
+}
+
+function targetFacts({ volume, stores }: GatherInput, source: SourceFacts): TargetFacts {
+  const { storageClassName, volumeMode, requested } = renderTarget({ volume, ...stores });
+  const storageClass = storageClassName === undefined ? undefined : stores.storageClasses.get(storageClassName);
+  return {
+    namespace: volume.metadata.namespace ?? '',
+    contentType: contentTypeOf(volume),
+    volumeMode,
+    sizeField: `spec.${volume.spec.pvc === undefined ? 'storage' : 'pvc'}.resources.requests.storage`,
+    ...(requested === undefined ? {} : { requested }),
+    ...(storageClassName === undefined ? {} : { storageClassName }),
+    ...(storageClass === undefined ? {} : { storage: storageFacts(storageClass, source, stores) }),
+  };
+}
+
+function storageFacts(storageClass: StorageClass, source: SourceFacts, stores: StorageLookups): StorageFacts {
+  const { provisioner } = storageClass;
+  const snapshotClass = chooseSnapshotClass(storageClass, source, stores);
+  return {
+    provisioner,
+    allowVolumeExpansion: storageClass.allowVolumeExpansion === true,
+    csiDriver: stores.csiDrivers.get(provisioner) !== undefined,
+    preferred: preference(storageClass, snapshotClass !== undefined, stores),
+    snapshotAPI: stores.volumeSnapshotClasses !== undefined,
+    ...(snapshotClass === undefined ? {} : { snapshotClass }),
+  };
+}
+
+/** StorageProfile, then the class's annotation, then the table, then what the cluster can do (cdi-behaviour 2.9). */
+function preference(storageClass: StorageClass, snapshots: boolean, { storageProfiles }: StorageLookups): Preference {
+  const name = storageClass.metadata.name ?? '';
+  const profile = storageProfiles.get(name);
+  const profiled = profile?.spec?.cloneStrategy ?? profile?.status?.cloneStrategy;
+  if (isStrategy(profiled)) return { strategy: profiled, by: `StorageProfile ${name}` };
+  const annotated = storageClass.metadata.annotations?.[annotations.cloneStrategy];
+  if (isStrategy(annotated)) return { strategy: annotated, by: `StorageClass ${name}` };
+  const listed = knownStrategy(storageClass);
+  if (listed !== undefined) return { strategy: listed, by: `the table of known provisioners` };
+  return { strategy: snapshots ? 'snapshot' : 'copy', by: `the default for ${storageClass.provisioner}` };
+}
+
+/** The profiles' class when source and target name the same one, else the driver's default, else its first by name (cdi-behaviour 2.5). */
+function chooseSnapshotClass(
+  storageClass: StorageClass,
+  source: SourceFacts,
+  stores: StorageLookups,
+): string | undefined {
+  const named = (name: string | undefined): string | undefined => {
+    const profile = name === undefined ? undefined : stores.storageProfiles.get(name);
+    return profile?.spec?.snapshotClass ?? profile?.status?.snapshotClass;
+  };
+  const ofDriver = (stores.volumeSnapshotClasses?.list() ?? [])
+    .filter(({ driver }) => driver === storageClass.provisioner)
+    .toSorted((a, b) => (a.metadata.name ?? '').localeCompare(b.metadata.name ?? ''));
+  const wanted = named(storageClass.metadata.name);
+  const chosen =
+    (wanted !== undefined && wanted === named(source.storageClass)
+      ? ofDriver.find(({ metadata }) => metadata.name === wanted)
+      : undefined) ??
+    ofDriver.find(({ metadata }) => metadata.annotations?.[annotations.defaultSnapshotClass] === 'true') ??
+    ofDriver[0];
+  return chosen?.metadata.name;
+}
+
+function bytes<K extends string>(key: K, text: string | undefined): { readonly [P in K]?: bigint } {
+  return text === undefined ? {} : ({ [key]: parseQuantity(text) } as { readonly [P in K]: bigint });
+}

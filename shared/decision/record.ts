@@ -1,0 +1,83 @@
+import { isStrategy, type Strategy } from '../api/names.ts';
+import { isReasonCode, type ReasonCode } from '../api/reasons.ts';
+import type { Candidate, Decision } from './decide.ts';
+
+/**
+ * The decision as it stands on the DataVolume (annotation `clonegate.io/decision`): compact JSON that people and programs read. It is
+ * the only thing that webhook and controller share about meaning, so its shape carries a version.
+ */
+export interface DecisionRecord {
+  readonly v: 1;
+  /** The decision's id: uid of the AdmissionReview that made it. */
+  readonly id: string;
+  readonly outcome: Decision['outcome'];
+  readonly strategy?: Strategy;
+  readonly reason?: ReasonCode;
+  readonly message?: string;
+  /** Field of the DataVolume that a refusal is about. */
+  readonly field?: string;
+  readonly candidates?: readonly Candidate[];
+}
+
+/** A record never takes more bytes than this on an object. */
+const longest = 2048;
+/** Messages are cut to this many characters first, then to none at all: codes are never dropped. */
+const messageBudgets = [400, 120, 0];
+
+/** The annotation's value; at most 2 KiB, messages shortened as far as that needs. */
+export function encodeRecord(decision: Decision, meta: { readonly id: string }): string {
+  for (const budget of messageBudgets) {
+    const text = JSON.stringify(recordOf(decision, meta.id, budget));
+    if (Buffer.byteLength(text) <= longest) return text;
+  }
+  return JSON.stringify({ ...recordOf(decision, meta.id.slice(0, 64), 0), field: undefined });
+}
+
+function recordOf(decision: Decision, id: string, budget: number): DecisionRecord {
+  const cut = (text: string): string => (text.length <= budget ? text : `${text.slice(0, Math.max(0, budget - 1))}…`);
+  if (decision.outcome === 'chosen') {
+    const candidates = decision.candidates.map((candidate) => ({ ...candidate, message: cut(candidate.message) }));
+    return { v: 1, id, outcome: 'chosen', strategy: decision.strategy, candidates };
+  }
+  const { outcome, reason } = decision;
+  const field = decision.outcome === 'refused' ? { field: decision.field } : {};
+  return { v: 1, id, outcome, reason, message: cut(decision.message), ...field };
+}
+
+/**
+ * Reads a record back. The text may come from anyone who can write an annotation: whatever is not exactly a record gives undefined.
+ */
+export function parseRecord(text: string | undefined): DecisionRecord | undefined {
+  if (text === undefined || Buffer.byteLength(text) > longest) return undefined;
+  const value = parseObject(text);
+  if (value?.['v'] !== 1 || typeof value['id'] !== 'string') return undefined;
+  const { outcome } = value;
+  if (outcome === 'chosen') return chosenRecord(value, value['id']);
+  if (outcome !== 'deferred' && outcome !== 'refused') return undefined;
+  const { reason, message, field } = value;
+  if (!isReasonCode(reason) || typeof message !== 'string') return undefined;
+  return { v: 1, id: value['id'], outcome, reason, message, ...(typeof field === 'string' ? { field } : {}) };
+}
+
+function chosenRecord(value: Record<string, unknown>, id: string): DecisionRecord | undefined {
+  const { strategy, candidates } = value;
+  if (!isStrategy(strategy) || !Array.isArray(candidates) || !candidates.every(isCandidate)) return undefined;
+  return { v: 1, id, outcome: 'chosen', strategy, candidates };
+}
+
+function isCandidate(value: unknown): value is Candidate {
+  if (typeof value !== 'object' || value === null) return false;
+  const { strategy, reason, message } = value as Record<string, unknown>;
+  return isStrategy(strategy) && isReasonCode(reason) && typeof message === 'string';
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,52 @@
+import { ceilDivide, formatQuantity } from '../api/quantity.ts';
+import type { VolumeMode } from '../api/objects.ts';
+import type { CloneFacts, SourceFacts } from './facts.ts';
+
+/**
+ * The one rule set for sizes, in exact bytes. A filesystem takes a share of its volume for itself; CDI reckons 6 % of the payload, and
+ * users size their claims by it, so the same figure and the same rounding to MiB are used here (cdi-behaviour 2.7).
+ */
+
+const mebibyte = 1n << 20n;
+const overheadPercent = 6n;
+
+/** Bytes of payload that a volume of `size` bytes can hold; on a filesystem less than its size. */
+export function usableBytes(size: bigint, mode: VolumeMode): bigint {
+  if (mode === 'Block') return size;
+  const payload = ceilDivide(size * 100n, 100n + overheadPercent);
+  return payload - (payload % mebibyte);
+}
+
+/** Bytes that a volume must have to hold `payload` bytes. */
+export function requiredBytes(payload: bigint, mode: VolumeMode): bigint {
+  if (mode === 'Block') return payload;
+  const rounded = ceilDivide(payload, mebibyte) * mebibyte;
+  return ceilDivide(rounded * (100n + overheadPercent), 100n);
+}
+
+/**
+ * The size below which a target cannot hold the source: what its owner asked for, or what the volume has when that is less. A driver
+ * may round a volume up, and nobody should have to know to what.
+ */
+export function sourceSize(source: SourceFacts): bigint | undefined {
+  const { requested, capacity } = source;
+  if (requested === undefined || capacity === undefined) return requested ?? capacity;
+  return requested < capacity ? requested : capacity;
+}
+
+/** Why the target is too small for the source, with both numbers; undefined when it is not, or when a size is not known. */
+export function tooSmall({ source, target }: CloneFacts): string | undefined {
+  const needed = sourceSize(source);
+  if (needed === undefined || target.requested === undefined) return undefined;
+  const from = source.volumeMode ?? target.volumeMode;
+  const fits =
+    from === target.volumeMode
+      ? target.requested >= needed
+      : usableBytes(target.requested, target.volumeMode) >= usableBytes(needed, from);
+  if (fits) return undefined;
+  const least = from === target.volumeMode ? needed : requiredBytes(usableBytes(needed, from), target.volumeMode);
+  return (
+    `the target asks for ${formatQuantity(target.requested)} (${target.volumeMode}), the source needs ` +
+    `${formatQuantity(needed)} (${from}); ask for at least ${formatQuantity(least)}`
+  );
+}
