@@ -1,0 +1,98 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Api, createApi } from './api.ts';
+import { type AuditEvent, readAudit } from './audit.ts';
+import { type Finished, type KubectlOptions, runKubectl } from './kubectl.ts';
+import { type Endpoint, type User, writeKubeconfig } from './users.ts';
+
+/** What one needs to know to use a cluster that another process has started; plain JSON, so it can be handed over. */
+export interface ClusterAddress {
+  readonly id: string;
+  /** Its temp folder. */
+  readonly folder: string;
+  readonly endpoint: Endpoint;
+  readonly kubectl: string;
+}
+
+/** Files as a pod would find them under /var/run/secrets/kubernetes.io/serviceaccount. */
+export interface ServiceAccountMount {
+  /** Holds `token`, `ca.crt` and `namespace`. */
+  readonly folder: string;
+  /** KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A running cluster as its users see it: the same for who started it and for who was only given its address. */
+export interface ClusterAccess {
+  readonly address: ClusterAddress;
+  /** `https://127.0.0.1:PORT`. */
+  readonly server: string;
+  /** PEM of the authority that signed the API server's certificate. */
+  readonly ca: string;
+  /** Path of the user's kubeconfig. `admin` may do everything, the tenants nothing until somebody grants it. */
+  kubeconfig(user: User): string;
+  /** Bearer token of the user. */
+  token(user: User): string;
+  /** Asks the API server for a token (1 hour) of a service account that exists and writes a kubeconfig with it. @returns its path. */
+  serviceAccountKubeconfig(namespace: string, name: string): Promise<string>;
+  serviceAccountMount(namespace: string, name: string): Promise<ServiceAccountMount>;
+  /** Runs the real kubectl; a non-zero exit code is in the answer, not thrown. */
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<Finished>;
+  /** Every request that the API server has answered so far, oldest first. */
+  auditEvents(): Promise<readonly AuditEvent[]>;
+  /** Closes the connections of this object; the cluster runs on. */
+  close(): Promise<void>;
+}
+
+interface TokenRequest {
+  readonly status: { readonly token: string };
+}
+
+/** @throws Error when the cluster's files are gone, that is, when it was stopped. */
+export function attach(address: ClusterAddress): ClusterAccess {
+  const { folder, endpoint } = address;
+  const server = `https://127.0.0.1:${endpoint.port}`;
+  const ca = readFileSync(endpoint.caFile, 'utf8');
+  const userFolder = (user: string): string => join(folder, 'users', user);
+  const token = (user: User): string => readFileSync(join(userFolder(user), 'token'), 'utf8');
+  const kubeconfig = (user: User): string => join(userFolder(user), 'kubeconfig');
+  const api = createApi(server, ca, token('admin'));
+  const account = async (namespace: string, name: string): Promise<string> => {
+    const accountFolder = userFolder(`${namespace}.${name}`);
+    const accountToken = await requestToken(api, namespace, name);
+    return writeKubeconfig(accountFolder, `${namespace}.${name}`, accountToken, endpoint, namespace);
+  };
+  return {
+    address,
+    server,
+    ca,
+    kubeconfig,
+    token,
+    serviceAccountKubeconfig: account,
+    serviceAccountMount: async (namespace, name) => {
+      await account(namespace, name);
+      const mount = userFolder(`${namespace}.${name}`);
+      writeFileSync(join(mount, 'ca.crt'), ca);
+      writeFileSync(join(mount, 'namespace'), namespace);
+      const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(endpoint.port) };
+      return { folder: mount, env };
+    },
+    kubectl: async (args, options = {}) =>
+      await runKubectl(address.kubectl, args, {
+        kubeconfig: options.kubeconfig ?? kubeconfig(options.user ?? 'admin'),
+        home: folder,
+        ...(options.input === undefined ? {} : { input: options.input }),
+      }),
+    auditEvents: () => readAudit(join(folder, 'audit.log')),
+    close: () => api.close(),
+  };
+}
+
+async function requestToken(api: Api, namespace: string, name: string): Promise<string> {
+  const answer = await api.post<TokenRequest>(`/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec: { expirationSeconds: 3600 },
+  });
+  return answer.status.token;
+}

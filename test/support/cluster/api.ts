@@ -1,0 +1,43 @@
+import { Agent, request } from 'undici';
+
+/** The harness's own way to the API server: a few JSON calls, kept apart from the client that it is there to test. */
+export interface Api {
+  get<T>(path: string): Promise<T>;
+  post<T>(path: string, body: object): Promise<T>;
+  /** Server-side apply. */
+  apply<T>(path: string, body: object): Promise<T>;
+  close(): Promise<void>;
+}
+
+export class ApiCallError extends Error {
+  override readonly name = 'ApiCallError';
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** @param server such as `https://127.0.0.1:20443`; @param ca PEM. */
+export function createApi(server: string, ca: string, token: string): Api {
+  const dispatcher = new Agent({ connect: { ca }, headersTimeout: 20_000 });
+  const call = async <T>(method: 'GET' | 'POST' | 'PATCH', path: string, type?: string, body?: object): Promise<T> => {
+    const response = await request(`${server}${path}`, {
+      method,
+      dispatcher,
+      headers: { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.body.text();
+    if (response.statusCode >= 300) throw new ApiCallError(response.statusCode, `${method} ${path}: ${text}`);
+    return (text.startsWith('{') ? JSON.parse(text) : text) as T;
+  };
+  return {
+    get: (path) => call('GET', path),
+    post: (path, body) => call('POST', path, 'application/json', body),
+    apply: (path, body) =>
+      call('PATCH', `${path}?fieldManager=clonegate-test&force=true`, 'application/apply-patch+yaml', body),
+    close: () => dispatcher.destroy(),
+  };
+}

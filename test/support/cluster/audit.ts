@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+
+/** audit.k8s.io/v1 Event at level Metadata, as far as tests look at it. */
+export interface AuditEvent {
+  readonly auditID: string;
+  /** One of a request's stages; an ordinary request has `ResponseComplete` only, a watch `ResponseStarted` too. */
+  readonly stage: 'ResponseStarted' | 'ResponseComplete' | 'Panic';
+  readonly requestURI: string;
+  readonly verb: string;
+  readonly user: { readonly username: string; readonly groups?: readonly string[] };
+  readonly userAgent?: string;
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource?: string;
+    readonly subresource?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+  };
+  readonly responseStatus?: { readonly code?: number; readonly reason?: string };
+  readonly requestReceivedTimestamp: string;
+  readonly stageTimestamp: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** One line a request: what, who and with which answer, without bodies. RequestReceived would only say it twice. */
+export const auditPolicy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata' }],
+};
+
+/** All events so far. A line that is still being written is left for the next call. */
+export async function readAudit(file: string): Promise<readonly AuditEvent[]> {
+  const text = await readFile(file, 'utf8');
+  const complete = text.slice(0, text.lastIndexOf('\n') + 1);
+  return complete
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as AuditEvent);
+}

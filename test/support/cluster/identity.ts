@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** How everything of ours is told from what else is on the machine: folders by this prefix, processes by this variable. */
+export const idPrefix = 'clonegate-';
+export const markerVariable = 'CLONEGATE_CLUSTER';
+
+const memoryRoot = '/dev/shm';
+
+/** The folders a cluster may have; nothing that it writes lies anywhere else. */
+export interface Folders {
+  /** State, logs, users, sockets and the storage pool. */
+  readonly state: string;
+  /** etcd's data: in memory where the machine has a tmpfs for it, else inside `state`. */
+  readonly etcd: string;
+}
+
+/** A name for one cluster that no other has: `clonegate-<name>-<random>`. */
+export function newId(name: string): string {
+  return `${idPrefix}${name}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Folders in which those of a cluster may lie. */
+export function roots(): readonly string[] {
+  return [tmpdir(), memoryRoot];
+}
+
+export function foldersOf(id: string): Folders {
+  const state = join(tmpdir(), id);
+  return { state, etcd: writable(memoryRoot) ? join(memoryRoot, id) : join(state, 'etcd') };
+}
+
+function writable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

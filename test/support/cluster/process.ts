@@ -1,0 +1,121 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { markerVariable } from './identity.ts';
+import { until } from './until.ts';
+
+export interface ProcessSpec {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** stdout and stderr are appended here. */
+  readonly logFile: string;
+  /** Cluster that it belongs to. */
+  readonly cluster: string;
+  /** Whether it does its work yet; looked at until it says true. Absent: it is ready when it runs. */
+  readonly ready?: () => boolean | Promise<boolean>;
+  /** Milliseconds until it must be ready; default 60,000. */
+  readonly timeout?: number;
+}
+
+/** One of the cluster's programs, with the handles that chaos tests need. */
+export interface ManagedProcess {
+  readonly name: string;
+  readonly logFile: string;
+  /** `undefined` while it does not run. */
+  readonly pid: number | undefined;
+  /** Starts it with the same arguments (and so the same ports) and waits until it is ready. @throws Error with the end of its log when it ends first. */
+  start(): Promise<void>;
+  /** Ends it with a signal, SIGKILL unless told otherwise, and waits until it is gone. Does nothing when it does not run. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** SIGSTOP: connections stay open and nothing answers. */
+  pause(): void;
+  /** SIGCONT. */
+  resume(): void;
+  /** Resolves when the run that is on now ends. */
+  readonly exited: Promise<void>;
+}
+
+export function createProcess(spec: ProcessSpec): ManagedProcess {
+  let child: ChildProcess | undefined;
+  const running = (): ChildProcess | undefined => (child !== undefined && !ended(child) ? child : undefined);
+  const exited = async (): Promise<void> => {
+    const current = running();
+    if (current === undefined) return;
+    // Who waits for its end wants to be kept alive until then.
+    current.ref();
+    await once(current, 'exit');
+  };
+  return {
+    name: spec.name,
+    logFile: spec.logFile,
+    get pid() {
+      return running()?.pid;
+    },
+    get exited() {
+      return exited();
+    },
+    start: async () => {
+      if (running() !== undefined) throw new Error(`${spec.name} runs already`);
+      child = launch(spec);
+      await readiness(spec, child);
+    },
+    kill: async (signal = 'SIGKILL') => {
+      running()?.kill(signal);
+      await exited();
+    },
+    pause: () => void running()?.kill('SIGSTOP'),
+    resume: () => void running()?.kill('SIGCONT'),
+  };
+}
+
+/**
+ * In a process group of its own, so that Ctrl-C in a terminal does not reach it before us, and without holding our event loop: a
+ * script that forgets to stop a cluster ends, and the watchdog takes it from there.
+ */
+function launch(spec: ProcessSpec): ChildProcess {
+  const log = openSync(spec.logFile, 'a');
+  try {
+    const child = spawn(spec.command, spec.args, {
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { PATH: process.env['PATH'], ...spec.env, [markerVariable]: spec.cluster },
+    });
+    // Without a listener a missing program would be an uncaught exception; readiness() reports it.
+    child.on('error', () => undefined);
+    child.unref();
+    return child;
+  } finally {
+    closeSync(log);
+  }
+}
+
+function ended(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+}
+
+async function readiness(spec: ProcessSpec, child: ChildProcess): Promise<void> {
+  if (child.pid === undefined) throw new Error(`${spec.name} could not be started: ${spec.command}`);
+  const dead = new AbortController();
+  const onExit = (): void => {
+    const how = child.signalCode ?? `exit code ${child.exitCode}`;
+    dead.abort(
+      new Error(`${spec.name} ended (${how}) before it was ready; the end of ${spec.logFile}:\n${tail(spec.logFile)}`),
+    );
+  };
+  child.once('exit', onExit);
+  try {
+    await until(`${spec.name} to be ready (log: ${spec.logFile})`, spec.ready ?? (() => true), {
+      timeout: spec.timeout ?? 60_000,
+      signal: dead.signal,
+    });
+  } finally {
+    child.off('exit', onExit);
+  }
+}
+
+/** The last lines of a log, for error messages. */
+export function tail(file: string, lines = 15): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+}

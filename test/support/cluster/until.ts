@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface UntilOptions {
+  /** Milliseconds after which waiting fails; default 30,000. */
+  readonly timeout?: number;
+  /** Milliseconds between two looks; default 50. */
+  readonly interval?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Looks again and again until `look` gives something other than `undefined` or `false`. What it throws counts as "not yet" and is
+ * the cause of the error when the time is up.
+ * @throws Error `timed out after … waiting for <what>`; the signal's reason when that aborts.
+ */
+export async function until<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  options: UntilOptions = {},
+): Promise<Exclude<T, undefined | false>> {
+  const timeout = options.timeout ?? 30_000;
+  const end = performance.now() + timeout;
+  let cause: unknown;
+  while (performance.now() < end) {
+    options.signal?.throwIfAborted();
+    try {
+      const seen = await look();
+      if (seen !== undefined && seen !== false) return seen as Exclude<T, undefined | false>;
+      cause = undefined;
+    } catch (error) {
+      cause = error;
+    }
+    await sleep(options.interval ?? 50);
+  }
+  const detail = cause instanceof Error ? `: ${cause.message}` : '';
+  throw new Error(`timed out after ${timeout} ms waiting for ${what}${detail}`, { cause });
+}
