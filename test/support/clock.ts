@@ -18,6 +18,11 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  /** The same as {@link now}: this clock is never set, only advanced. */
+  elapsed(): number {
+    return this.#now;
+  }
+
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
