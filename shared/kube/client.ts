@@ -1,5 +1,12 @@
+import { fieldManager } from '../api/names.ts';
 import type { KubeObject, ObjectRef, Stored } from '../api/objects.ts';
-import type { Resource } from './resource.ts';
+import type { Clock } from '../process/clock.ts';
+import type { Connection } from './connection.ts';
+import { ApiError, isConflict, isNotFound } from './errors.ts';
+import { isStored, listPages } from './list.ts';
+import { type Call, type CallReport, nameOf, type Query, request } from './request.ts';
+import { apiVersionOf, pathOf, type Resource } from './resource.ts';
+import { openWatch, type WatchEvent, type WatchOptions } from './watch.ts';
 
 /** Calls to the API server, on raw JSON: what the server sent is what the caller sees, unknown fields included. There is no PUT. */
 
@@ -10,6 +17,7 @@ export interface CallOptions {
   readonly deadline?: number;
 }
 
+/** The deadline is for each page. */
 export interface ListOptions extends CallOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
@@ -67,4 +75,182 @@ export interface Client {
   ): Promise<void>;
   /** POST of a review (SubjectAccessReview): a question, not a write, and so repeated when it is safe to. */
   review<T extends KubeObject>(kind: Resource<T>, object: T, options?: CallOptions): Promise<T>;
+}
+
+export interface Watcher {
+  /**
+   * Changes from `resourceVersion` on, until the server ends the watch (then it just ends) or the signal aborts (then its reason is
+   * thrown). An error in the stream comes as an event, the last one. @throws ApiError when the watch cannot be opened or breaks.
+   */
+  watch<T extends KubeObject>(kind: Resource<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>>;
+}
+
+export interface ClientOptions {
+  readonly clock: Clock;
+  /** Uniform in [0, 1), for the jitter of repetitions. */
+  readonly random: () => number;
+  /** Told of every call when it is over; must not throw. */
+  readonly observe?: (report: CallReport) => void;
+}
+
+/** A client over a connection, which it neither opens nor closes. It keeps no state. */
+export function createClient(connection: Connection, options: ClientOptions): Client & Watcher {
+  const sender = { connection, ...options };
+  const send = async (call: Call): Promise<unknown> => await request(sender, call);
+  return {
+    get: async (kind, ref, options) => {
+      const call: Call = { verb: 'get', method: 'GET', path: pathOf(kind, ref), retry: 'safe', ...limitsOf(options) };
+      return storedOf(kind, call, await send(call));
+    },
+    pages: (kind, options) => listPages(kind, options ?? {}, send),
+    watch: (kind, options) => openWatch(sender, kind, options),
+    create: async (kind, object, options) => await create(send, kind, object, options),
+    apply: async (kind, object, options) => await apply(send, kind, object, options),
+    mergePatch: async (kind, ref, patch, options) => await mergePatch(send, kind, ref, patch, options),
+    remove: async (kind, ref, options) => await remove(send, kind, ref, options),
+    review: async <T extends KubeObject>(kind: Resource<T>, object: T, options?: CallOptions) => {
+      const path = pathOf(kind, placeOf(object));
+      const body = typed(kind, object);
+      // A question changes nothing, so it may be put twice. The answer has neither name nor uid and is the asker's to check.
+      return (await send({ verb: 'create', method: 'POST', path, body, retry: 'safe', ...limitsOf(options) })) as T;
+    },
+  };
+}
+
+type Send = (call: Call) => Promise<unknown>;
+
+async function create<T extends KubeObject>(
+  send: Send,
+  kind: Resource<T>,
+  object: T,
+  options: WriteOptions = {},
+): Promise<Stored<T>> {
+  const { name } = object.metadata;
+  // Only a subresource (a binding, an eviction) is created below a name; an object is created in its collection.
+  const place =
+    options.subresource === undefined || name === undefined ? placeOf(object) : { ...placeOf(object), name };
+  const call: Call = {
+    verb: 'create',
+    method: 'POST',
+    path: pathOf(kind, place, options.subresource),
+    query: { ...writeQuery(options), fieldValidation: 'Strict' },
+    body: typed(kind, object),
+    retry: 'refused',
+    ...limitsOf(options),
+  };
+  return storedOf(kind, call, await send(call));
+}
+
+async function apply<T extends KubeObject>(
+  send: Send,
+  kind: Resource<T>,
+  object: T,
+  options: WriteOptions & { readonly force?: boolean } = {},
+): Promise<Stored<T>> {
+  const { name } = object.metadata;
+  if (name === undefined) throw new TypeError(`apply ${kind.plural}: metadata.name is missing`);
+  const call: Call = {
+    verb: 'patch',
+    method: 'PATCH',
+    path: pathOf(kind, { ...placeOf(object), name }, options.subresource),
+    // Strict, as for create: these objects are wholly ours, and a field that the server does not know would be lost in silence.
+    query: { ...writeQuery(options), fieldValidation: 'Strict', force: options.force === true ? true : undefined },
+    body: typed(kind, object),
+    contentType: 'application/apply-patch+yaml',
+    retry: 'safe',
+    ...limitsOf(options),
+  };
+  return storedOf(kind, call, await send(call));
+}
+
+async function mergePatch<T extends KubeObject>(
+  send: Send,
+  kind: Resource<T>,
+  ref: ObjectRef,
+  patch: object,
+  options: WriteOptions & { readonly preconditions?: Preconditions } = {},
+): Promise<Stored<T>> {
+  const { preconditions } = options;
+  const call: Call = {
+    verb: 'patch',
+    method: 'PATCH',
+    path: pathOf(kind, ref, options.subresource),
+    // Not strict: a patch may go to an object of somebody else's schema, older or newer than the one we know.
+    query: { ...writeQuery(options), fieldValidation: 'Warn' },
+    body: { ...patch, metadata: { ...metadataOf(patch), ...preconditions } },
+    contentType: 'application/merge-patch+json',
+    retry: hasAny(preconditions) ? 'safe' : 'refused',
+    ...limitsOf(options),
+  };
+  return storedOf(kind, call, await send(call));
+}
+
+async function remove(
+  send: Send,
+  kind: Resource<KubeObject>,
+  ref: ObjectRef,
+  options: Parameters<Client['remove']>[2] = {},
+): Promise<void> {
+  const { preconditions, propagation } = options;
+  const path = pathOf(kind, ref, options.subresource);
+  const body = {
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    ...(preconditions === undefined ? {} : { preconditions }),
+    ...(propagation === undefined ? {} : { propagationPolicy: propagation }),
+    ...(options.dryRun === true ? { dryRun: ['All'] } : {}),
+  };
+  const retry = hasAny(preconditions) ? 'safe' : 'refused';
+  try {
+    await send({ verb: 'delete', method: 'DELETE', path, body, retry, ...limitsOf(options) });
+  } catch (error) {
+    if (isNotFound(error)) return;
+    if (isConflict(error) && (await isGoneSince(send, path, preconditions?.uid, options))) return;
+    throw error;
+  }
+}
+
+/** Whether what is there now is not what had this uid. The API server answers Conflict for a uid and for a version alike. */
+async function isGoneSince(send: Send, path: string, uid: string | undefined, options: CallOptions): Promise<boolean> {
+  if (uid === undefined) return false;
+  try {
+    const found = await send({ verb: 'get', method: 'GET', path, retry: 'safe', ...limitsOf(options) });
+    return metadataOf(found)?.['uid'] !== uid;
+  } catch (error) {
+    return isNotFound(error);
+  }
+}
+
+function limitsOf(options: CallOptions = {}): Pick<Call, 'signal' | 'deadline'> {
+  return { signal: options.signal, deadline: options.deadline };
+}
+
+function writeQuery(options: WriteOptions): Query {
+  return { fieldManager, dryRun: options.dryRun === true ? 'All' : undefined };
+}
+
+function hasAny(preconditions: Preconditions | undefined): boolean {
+  return preconditions?.uid !== undefined || preconditions?.resourceVersion !== undefined;
+}
+
+function placeOf(object: KubeObject): { readonly namespace?: string } {
+  const { namespace } = object.metadata;
+  return namespace === undefined ? {} : { namespace };
+}
+
+/** With the kind and version of its row, so that no caller has to repeat them. */
+function typed<T extends KubeObject>(kind: Resource<T>, object: T): T {
+  return { ...object, apiVersion: apiVersionOf(kind), kind: kind.kind };
+}
+
+function metadataOf(object: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof object !== 'object' || object === null || !('metadata' in object)) return undefined;
+  const { metadata } = object;
+  return typeof metadata === 'object' && metadata !== null ? { ...metadata } : undefined;
+}
+
+function storedOf<T extends KubeObject>(kind: Resource<T>, call: Call, answer: unknown): Stored<T> {
+  if (isStored<T>(answer)) return answer;
+  const message = `${nameOf(call)}: the answer is not a ${kind.kind}`;
+  throw new ApiError(message, { code: 0, reason: 'InvalidAnswer' });
 }

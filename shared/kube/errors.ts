@@ -10,7 +10,7 @@ export interface Status {
 interface ApiErrorInit {
   /** HTTP status; 0 when no answer came at all (refused, reset, deadline). */
   readonly code: number;
-  /** metav1.StatusReason such as `NotFound`; `Unreachable` or `DeadlineExceeded` for code 0. */
+  /** metav1.StatusReason such as `NotFound`; `Unreachable`, `DeadlineExceeded`, `InvalidAnswer` or `Closed` for code 0. */
   readonly reason: string;
   /** Wait at least so long before the next try, in milliseconds; from Retry-After. */
   readonly retryAfter?: number;

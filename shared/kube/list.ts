@@ -1,0 +1,77 @@
+import type { KubeObject, Stored } from '../api/objects.ts';
+import type { ListOptions, ListPage } from './client.ts';
+import { ApiError } from './errors.ts';
+import { type Call, nameOf } from './request.ts';
+import { apiVersionOf, pathOf, type Resource } from './resource.ts';
+
+/** Lists in pages, so that neither we nor the API server hold a whole collection at once. */
+
+/** client-go's, and small enough that a page of ordinary objects is a few megabytes. */
+const defaultPageSize = 500;
+/** Bytes of one page; a page of 500 objects at etcd's limit would be more, but a process of our size could not hold it either. */
+const pageLimit = 256 * 1024 * 1024;
+
+interface RawList {
+  readonly items?: unknown;
+  readonly metadata?: { readonly continue?: unknown; readonly resourceVersion?: unknown };
+}
+
+export async function* listPages<T extends KubeObject>(
+  kind: Resource<T>,
+  options: ListOptions,
+  send: (call: Call) => Promise<unknown>,
+): AsyncGenerator<ListPage<T>> {
+  let token: string | undefined;
+  do {
+    const call = pageCall(kind, options, token);
+    const list = (await send(call)) as RawList;
+    const version = list.metadata?.resourceVersion;
+    if (typeof version !== 'string') throw invalid(call, 'is not a list');
+    yield { items: itemsOf(kind, call, list.items), resourceVersion: version };
+    token = typeof list.metadata?.continue === 'string' ? list.metadata.continue : '';
+  } while (token !== '');
+}
+
+function pageCall(kind: Resource<KubeObject>, options: ListOptions, token: string | undefined): Call {
+  const { namespace, labelSelector, fieldSelector, resourceVersion } = options;
+  return {
+    verb: 'list',
+    method: 'GET',
+    path: pathOf(kind, namespace === undefined ? {} : { namespace }),
+    query: {
+      labelSelector,
+      fieldSelector,
+      limit: options.pageSize ?? defaultPageSize,
+      // The token of a later page holds the version; naming both is an error.
+      ...(token === undefined ? { resourceVersion } : { continue: token }),
+    },
+    retry: 'safe',
+    signal: options.signal,
+    deadline: options.deadline,
+    limit: pageLimit,
+  };
+}
+
+function itemsOf<T extends KubeObject>(kind: Resource<T>, call: Call, items: unknown): Stored<T>[] {
+  // An empty list may be null: that is how Go writes a slice that was never made.
+  if (!Array.isArray(items ?? [])) throw invalid(call, 'has no items');
+  const apiVersion = apiVersionOf(kind);
+  return ((items ?? []) as unknown[]).map((item) => {
+    if (!isStored<T>(item)) throw invalid(call, `has an item that is no ${kind.kind}`);
+    // The items of a list do not say what they are; those of a get and of a watch do. Ours always do.
+    return { ...item, apiVersion, kind: kind.kind };
+  });
+}
+
+function invalid(call: Call, what: string): ApiError {
+  return new ApiError(`${nameOf(call)}: the answer ${what}`, { code: 0, reason: 'InvalidAnswer' });
+}
+
+/** Whether this has the identity that every object of the API server has. Nothing else of it is looked at. */
+export function isStored<T extends KubeObject>(value: unknown): value is Stored<T> {
+  if (typeof value !== 'object' || value === null || !('metadata' in value)) return false;
+  const { metadata } = value;
+  if (typeof metadata !== 'object' || metadata === null) return false;
+  const { name, uid, resourceVersion } = metadata as Readonly<Record<string, unknown>>;
+  return typeof name === 'string' && typeof uid === 'string' && typeof resourceVersion === 'string';
+}
