@@ -140,6 +140,7 @@ function chooseSnapshotClass(
   return chosen?.metadata.name;
 }
 
-function bytes<K extends string>(key: K, text: string | undefined): { readonly [P in K]?: bigint } {
-  return text === undefined ? {} : ({ [key]: parseQuantity(text) } as { readonly [P in K]: bigint });
+function bytes<K extends 'requested' | 'capacity'>(key: K, text: string | undefined): { readonly [P in K]?: bigint } {
+  const found: { [P in 'requested' | 'capacity']?: bigint } = text === undefined ? {} : { [key]: parseQuantity(text) };
+  return found;
 }

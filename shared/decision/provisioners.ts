@@ -1,4 +1,4 @@
-import type { Strategy } from '../api/names.ts';
+import { type Strategy, strategies } from '../api/names.ts';
 import type { StorageClass } from '../api/objects.ts';
 
 /**
@@ -50,7 +50,7 @@ const known: Readonly<Record<Strategy, readonly string[]>> = {
 };
 
 const byKey: ReadonlyMap<string, Strategy> = new Map(
-  Object.entries(known).flatMap(([strategy, keys]) => keys.map((key) => [key, strategy as Strategy] as const)),
+  strategies.flatMap((strategy) => known[strategy].map((key) => [key, strategy] as const)),
 );
 
 type Parameters = Readonly<Record<string, string>>;

@@ -1,3 +1,4 @@
+import { isObject, type JsonObject, parseObject } from '../api/json.ts';
 import { isStrategy, type Strategy } from '../api/names.ts';
 import { isReasonCode, type ReasonCode } from '../api/reasons.ts';
 import type { Candidate, Decision } from './decide.ts';
@@ -59,25 +60,17 @@ export function parseRecord(text: string | undefined): DecisionRecord | undefine
   return { v: 1, id: value['id'], outcome, reason, message, ...(typeof field === 'string' ? { field } : {}) };
 }
 
-function chosenRecord(value: Record<string, unknown>, id: string): DecisionRecord | undefined {
+function chosenRecord(value: JsonObject, id: string): DecisionRecord | undefined {
   const { strategy, candidates } = value;
   if (!isStrategy(strategy) || !Array.isArray(candidates) || !candidates.every(isCandidate)) return undefined;
   return { v: 1, id, outcome: 'chosen', strategy, candidates };
 }
 
 function isCandidate(value: unknown): value is Candidate {
-  if (typeof value !== 'object' || value === null) return false;
-  const { strategy, reason, message } = value as Record<string, unknown>;
-  return isStrategy(strategy) && isReasonCode(reason) && typeof message === 'string';
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  return (
+    isObject(value) &&
+    isStrategy(value['strategy']) &&
+    isReasonCode(value['reason']) &&
+    typeof value['message'] === 'string'
+  );
 }

@@ -1,0 +1,63 @@
+# Clonegate's front door: every target installs what it needs. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# npm brings the Node that everything runs on (node_modules/.bin/node), so an older one on the machine is enough to start.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+# Set ONLY=<word> to run the tests whose path holds that word.
+ONLY ?=
+KEEP ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@command -v npm >/dev/null || { echo 'npm is missing: install Node.js 20 or newer (https://nodejs.org), which brings it' >&2; exit 1; }
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: install
+install: node_modules/.package-lock.json ## Install the npm packages, Node 24 among them
+
+.PHONY: tools
+tools: install ## Build the embedded control plane's binaries into the cache (once; minutes)
+	@node test/support/cluster/main.ts build
+
+.PHONY: demo
+demo: tools ## Show the main job end to end on a real control plane (KEEP=1 leaves it running)
+	@node test/demo/main.ts $(if $(KEEP),--keep)
+
+.PHONY: test
+test: tools ## Run all tests: unit, integration, e2e (ONLY=<word> for some)
+	vitest run $(ONLY)
+
+.PHONY: unit integration e2e
+unit: install ## Run the unit tests
+	vitest run --project unit $(ONLY)
+integration: tools ## Run the integration tests (real API server)
+	vitest run --project integration $(ONLY)
+e2e: tools ## Run the end-to-end tests (whole control plane, CSI driver, bytes)
+	vitest run --project e2e $(ONLY)
+
+.PHONY: check
+check: install ## Types, lint, format, layer rules, docs held against the tables
+	tsc --noEmit
+	oxlint --type-aware --deny-warnings
+	biome ci --error-on-warnings .
+	vitest run --project unit test/unit/house
+
+.PHONY: format
+format: install ## Format everything
+	biome check --write .
+
+.PHONY: cluster
+cluster: tools ## Start the embedded control plane alone and print how to reach it (Ctrl-C ends it)
+	@node test/support/cluster/main.ts --tier storage
+
+.PHONY: csi-sanity
+csi-sanity: tools ## Run the CSI conformance suite on the test driver
+	@node test/support/csi/sanity.ts

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { globSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/** Who may import whom (CONTRIBUTING.md, "The house"). A room not named here is unknown, and that is an error too. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  'shared/api': ['shared/api'],
+  'shared/decision': ['shared/decision', 'shared/api'],
+  'shared/process': ['shared/process', 'shared/api'],
+  'shared/kube': ['shared/kube', 'shared/process', 'shared/api'],
+  'shared/trust': ['shared/trust', 'shared/kube', 'shared/process', 'shared/api'],
+  certs: ['certs', 'shared'],
+  webhook: ['webhook', 'certs', 'shared'],
+  controller: ['controller', 'shared'],
+};
+
+/** The pure middle: these read no clock, no network, no file and no environment. */
+const pure = ['shared/api/', 'shared/decision/'];
+
+const root = join(import.meta.dirname, '../../..');
+const files = globSync('{shared,certs,webhook,controller}/**/*.ts', { cwd: root });
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, path]) => path ?? '');
+}
+
+function roomOf(file: string): string {
+  return Object.keys(allowed).find((room) => file.startsWith(`${room}/`)) ?? 'no room';
+}
+
+describe('the layers of the house', () => {
+  it('sees the house', () => {
+    expect(files.length).toBeGreaterThan(20);
+  });
+
+  it.each(files)('%s imports only what its room may', (file) => {
+    const room = roomOf(file);
+    expect(room, 'every file lives in a room').not.toBe('no room');
+    const own = importsOf(file).filter((path) => path.startsWith('.'));
+    const targets = own.map((path) => normalize(join(dirname(file), path)));
+    const wrong = targets.filter((target) => !allowed[room]?.some((other) => target.startsWith(`${other}/`)));
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(files.filter((file) => pure.some((room) => file.startsWith(room))))('%s is pure', (file) => {
+    expect(importsOf(file).filter((path) => !path.startsWith('.'))).toEqual([]);
+    expect(readFileSync(join(root, file), 'utf8')).not.toMatch(
+      /\b(?:Date\.now|new Date\(\)|Math\.random|process\.|fetch\()/,
+    );
+  });
+
+  it('only names the API server in the room that speaks to it', () => {
+    const speakers = files.filter((file) =>
+      importsOf(file).some((path) => path === 'undici' || path === '@kubernetes/client-node'),
+    );
+    expect(speakers.filter((file) => roomOf(file) !== 'shared/kube')).toEqual([]);
+  });
+});
