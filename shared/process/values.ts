@@ -1,0 +1,85 @@
+/** The kinds of values that a setting can have: how each is read from text and described to people. */
+
+/** All that is wrong with the settings that a program was given. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  readonly faults: readonly string[];
+
+  constructor(program: string, faults: readonly string[]) {
+    super(`the settings of the ${program} are not usable:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.faults = faults;
+  }
+}
+
+export interface Kind<T> {
+  /** What may be given, in words that fit behind "allowed is". */
+  readonly allowed: string;
+  /** A flag of this kind stands for `true` when it has no value. */
+  readonly isBool: boolean;
+  /** `undefined` when the text is not of this kind. */
+  parse(text: string): T | undefined;
+  /** The text that {@link parse} would read as this value. */
+  print(value: unknown): string;
+}
+
+function kind<T>(allowed: string, parse: (text: string) => T | undefined, rest: Partial<Kind<T>> = {}): Kind<T> {
+  return { allowed, isBool: false, parse, print: String, ...rest };
+}
+
+export const text: Kind<string> = kind('text', (given) => (given.trim() === '' ? undefined : given));
+
+export const path: Kind<string> = kind('file', (given) => (given.trim() === '' ? undefined : given));
+
+export const bool: Kind<boolean> = kind(
+  'true or false',
+  (given) => (given === 'true' ? true : given === 'false' ? false : undefined),
+  { isBool: true },
+);
+
+/** A DNS label (RFC 1123), which names of namespaces are. */
+export const namespaceName: Kind<string> = kind('name of a namespace', (given) =>
+  /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/u.test(given) ? given : undefined,
+);
+
+export function choice<T extends string>(allowed: readonly T[]): Kind<T> {
+  return kind(allowed.join(', '), (given) => allowed.find((each) => each === given));
+}
+
+/** A whole number, both ends included. */
+export function integer(least: number, most: number): Kind<number> {
+  return kind(`whole number from ${least} to ${most}`, (given) => {
+    const value = /^\d{1,15}$/u.test(given) ? Number(given) : Number.NaN;
+    return value >= least && value <= most ? value : undefined;
+  });
+}
+
+const milliseconds: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+/** Longest that a timer of Node can wait. */
+const longestDuration = 2 ** 31 - 1;
+
+/** A duration as Go writes it (`15s`, `1m30s`, `250ms`, `1.5h`), in milliseconds and at least `least` of them. */
+export function duration(least: number): Kind<number> {
+  const allowed = `duration such as 15s or 1m30s, at least ${printDuration(least)}`;
+  return kind(
+    allowed,
+    (given) => {
+      if (!/^(?:\d{1,9}(?:\.\d{1,9})?(?:h|ms|m|s))+$/u.test(given)) return undefined;
+      const parts = [...given.matchAll(/([\d.]+)([a-z]+)/gu)];
+      const value = parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (milliseconds[unit] ?? 0), 0);
+      return value >= least && value <= longestDuration ? value : undefined;
+    },
+    { print: (value) => printDuration(Number(value)) },
+  );
+}
+
+function printDuration(value: number): string {
+  if (value === 0) return '0s';
+  const parts: string[] = [];
+  let rest = value;
+  for (const [unit, size] of Object.entries(milliseconds)) {
+    const count = Math.floor(rest / size);
+    if (count > 0) parts.push(`${count}${unit}`);
+    rest -= count * size;
+  }
+  return parts.join('');
+}
