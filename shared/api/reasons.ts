@@ -75,6 +75,10 @@ const table = {
   },
   StampInvalid: { seen: 'refusal', means: 'The authorization stamp is forged, altered or of an unknown key.' },
   StampMismatch: { seen: 'refusal', means: 'The authorization stamp was made for another source, target or user.' },
+  StampTooLarge: {
+    seen: 'refusal',
+    means: 'The groups and extra attributes of the user do not fit into an authorization stamp.',
+  },
   SpecImmutable: { seen: 'refusal', means: 'The spec of a DataVolume cannot be changed once it is created.' },
   ReservedAnnotation: { seen: 'refusal', means: "Clonegate's annotations are changed by its controller only." },
   MalformedReview: { seen: 'refusal', means: 'The body is not an AdmissionReview that this webhook can read.' },

@@ -1,5 +1,6 @@
 import type { UserInfo } from '../api/admission.ts';
 import type { CloneSource } from '../api/datavolume.ts';
+import { isObject } from '../api/json.ts';
 import { sourceSubresource } from '../api/names.ts';
 import type { SubjectAccessReview } from '../api/objects.ts';
 import type { CallOptions, Client } from '../kube/client.ts';
@@ -28,7 +29,7 @@ export async function askAccess(
   options?: CallOptions,
 ): Promise<Access> {
   // A review without a user is evaluated for its groups alone, which is a question about somebody else.
-  if (user.username === '') throw notEvaluated('the request names no user');
+  if (user.username === '') throw notEvaluated('the request names no user', { code: 400, reason: 'BadRequest' });
   return accessOf(await client.review(subjectAccessReviews, questionOf(user, source), options));
 }
 
@@ -53,28 +54,27 @@ function questionOf(user: UserInfo, source: CloneSource): SubjectAccessReview {
   };
 }
 
+const unreadable = { code: 0, reason: 'InvalidAnswer' };
+
 /**
  * Reads the answer in the order in which the API server treats its own requests: an explicit denial ends the question, an allowing
  * authorizer counts even where another one failed, and only then does an evaluation error turn a mere lack of a "yes" into "could not
  * be evaluated". RBAC reports its dangling role references in `reason`, not as an evaluation error, so they remain a plain "no".
  */
 function accessOf(answer: unknown): Access {
-  const status = isRecord(answer) ? answer['status'] : undefined;
-  if (!isRecord(status)) throw notEvaluated('the answer has no status');
+  const status = isObject(answer) ? answer['status'] : undefined;
+  if (!isObject(status)) throw notEvaluated('the answer has no status', unreadable);
   const { allowed, denied = false, reason, evaluationError } = status;
   if (typeof allowed !== 'boolean' || typeof denied !== 'boolean')
-    throw notEvaluated('the answer is neither a yes nor a no');
+    throw notEvaluated('the answer is neither a yes nor a no', unreadable);
   const words = typeof reason === 'string' && reason !== '' ? { reason } : {};
   if (denied) return { allowed: false, ...words };
   if (allowed) return { allowed: true, ...words };
   if (evaluationError === undefined || evaluationError === '') return { allowed: false, ...words };
-  throw notEvaluated(typeof evaluationError === 'string' ? evaluationError : 'an authorizer failed');
+  const why = typeof evaluationError === 'string' ? evaluationError : 'an authorizer failed';
+  throw notEvaluated(why, { code: 500, reason: 'InternalError' });
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
-}
-
-function notEvaluated(why: string): ApiError {
-  return new ApiError(`SubjectAccessReview could not be evaluated: ${why}`, { code: 500, reason: 'InternalError' });
+function notEvaluated(why: string, init: { code: number; reason: string }): ApiError {
+  return new ApiError(`SubjectAccessReview could not be evaluated: ${why}`, init);
 }

@@ -1,4 +1,5 @@
 import type { CloneSource } from '../api/datavolume.ts';
+import { isObject, type JsonObject, parseObject } from '../api/json.ts';
 
 /** What a stamp says, and how that is written: the payload of the signed part and the content of the sealed one. Pure. */
 
@@ -108,31 +109,20 @@ export function decodeIdentity(content: string): StampIdentity {
   return { ...optional('uid', body['uid'], 'uid'), groups: texts(body['g'], 'g'), extra: Object.fromEntries(extra) };
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function parse(content: string, what: string): Fields {
-  let value: unknown;
-  try {
-    value = JSON.parse(content);
-  } catch {
-    // The parser's message quotes the content, which may be an identity.
-    throw invalid(`${what} is not JSON`);
-  }
-  if (!isFields(value)) throw invalid(`${what} is not a JSON object`);
+// The engine's own error for malformed JSON would quote the content, which may be an identity.
+function parse(content: string, what: string): JsonObject {
+  const value = parseObject(content);
+  if (value === undefined) throw invalid(`${what} is not a JSON object`);
   return value;
 }
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function object(from: Fields, key: string): Fields {
+function object(from: JsonObject, key: string): JsonObject {
   const value = from[key];
-  if (!isFields(value)) throw invalid(`${key} is not an object`);
+  if (!isObject(value)) throw invalid(`${key} is not an object`);
   return value;
 }
 
-function text(from: Fields, key: string, called = key): string {
+function text(from: JsonObject, key: string, called = key): string {
   const value = from[key];
   if (typeof value !== 'string' || value === '') throw invalid(`${called} is not a text`);
   return value;
@@ -152,7 +142,7 @@ function texts(value: unknown, called: string): readonly string[] {
   });
 }
 
-function targetName(target: Fields): Pick<StampTarget, 'name' | 'generateName'> {
+function targetName(target: JsonObject): Pick<StampTarget, 'name' | 'generateName'> {
   const named = target['n'] !== undefined;
   if (named === (target['g'] !== undefined)) throw invalid('dst needs one of n and g');
   return named ? { name: text(target, 'n', 'dst.n') } : { generateName: text(target, 'g', 'dst.g') };

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
+import { isObject, type JsonObject, parseObject } from '../api/json.ts';
 
 /**
  * The two key pairs behind a stamp. The signing pair (Ed25519) says that the webhook made it: the webhook holds the private key, everyone
@@ -112,19 +113,17 @@ async function keySet(text: string, expected: Expected): Promise<ReadonlyMap<str
   return keys;
 }
 
-// The engine's own error for malformed JSON quotes the text, which may be a private key: neither its message nor the error is passed on.
-function parse(text: string, { label }: Expected): Readonly<Record<string, unknown>> {
-  try {
-    const document: unknown = JSON.parse(text);
-    if (isRecord(document)) return document;
-  } catch {}
-  throw new KeyError(`${label}: is not a JSON object; it must hold a JWK or a JWK Set`);
+// The engine's own error for malformed JSON would quote the text, which may be a private key.
+function parse(text: string, { label }: Expected): JsonObject {
+  const document = parseObject(text);
+  if (document === undefined) throw new KeyError(`${label}: is not a JSON object; it must hold a JWK or a JWK Set`);
+  return document;
 }
 
 async function readKey(jwk: unknown, expected: Expected, where: string): Promise<NamedKey> {
   const { label, curve, type } = expected;
   const fault = (why: string): KeyError => new KeyError(`${label}: ${where} ${why}`);
-  if (!isRecord(jwk)) throw fault('is not a JSON object');
+  if (!isObject(jwk)) throw fault('is not a JSON object');
   if (jwk['kty'] !== 'OKP' || jwk['crv'] !== curve) throw fault(`is not of kty OKP and crv ${curve}`);
   if (type === 'private' && jwk['d'] === undefined) throw fault('has no private part (d), but must have');
   if (type === 'public' && jwk['d'] !== undefined)
@@ -138,7 +137,7 @@ async function readKey(jwk: unknown, expected: Expected, where: string): Promise
   return { id: kid, key };
 }
 
-function importKey(jwk: Readonly<Record<string, unknown>>, type: 'private' | 'public'): KeyObject | undefined {
+function importKey(jwk: JsonObject, type: 'private' | 'public'): KeyObject | undefined {
   try {
     return type === 'private'
       ? createPrivateKey({ key: jwk, format: 'jwk' })
@@ -154,8 +153,4 @@ function publicPart(key: KeyObject): unknown {
 
 async function thumbprintOf(key: KeyObject): Promise<string> {
   return calculateJwkThumbprint(key);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
