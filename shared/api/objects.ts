@@ -178,3 +178,38 @@ export interface SubjectAccessReview extends KubeObject {
     readonly evaluationError?: string;
   };
 }
+
+/** Times of leases and events are `metav1.MicroTime` texts, as `microTime` writes them. */
+export interface Lease extends KubeObject {
+  readonly spec?: {
+    /** Empty when the last holder let go of it. */
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+/** One object that an event is about. */
+export interface ObjectReference {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly uid?: string;
+}
+
+/** events.k8s.io/v1. Everything but `series` is fixed once it is created. */
+export interface Event extends KubeObject {
+  readonly eventTime: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly action: string;
+  readonly note: string;
+  readonly regarding: ObjectReference;
+  readonly related?: ObjectReference;
+  readonly reportingController: string;
+  readonly reportingInstance: string;
+  readonly series?: { readonly count: number; readonly lastObservedTime: string };
+}

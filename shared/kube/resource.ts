@@ -2,7 +2,9 @@ import type { DataSource, DataVolume } from '../api/datavolume.ts';
 import { groups } from '../api/names.ts';
 import type {
   CSIDriver,
+  Event,
   KubeObject,
+  Lease,
   ObjectRef,
   PersistentVolumeClaim,
   Pod,
@@ -62,6 +64,8 @@ export const subjectAccessReviews = resource<SubjectAccessReview>(
   'subjectaccessreviews',
   false,
 );
+export const leases = resource<Lease>(groups.coordination, 'v1', 'Lease', 'leases');
+export const events = resource<Event>(groups.events, 'v1', 'Event', 'events');
 
 /** `v1` or `group/version`, as `apiVersion` has it. */
 export function apiVersionOf(kind: Resource<KubeObject>): string {
