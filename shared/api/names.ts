@@ -28,6 +28,8 @@ export const annotations = {
   createdForDataVolume: 'cdi.kubevirt.io/createdForDataVolume',
   /** On the target claim: it is a clone of the source named in its dataSourceRef. */
   cloneOf: 'k8s.io/CloneOf',
+  /** On a claim of a class that waits for its first consumer: the node that the scheduler has chosen. */
+  selectedNode: 'volume.kubernetes.io/selected-node',
   /** On a StorageClass: the default of the cluster. */
   defaultClass: 'storageclass.kubernetes.io/is-default-class',
   /** On a StorageClass: the default for virtual machine disks; goes before the default of the cluster. */

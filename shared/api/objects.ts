@@ -141,9 +141,12 @@ export interface Pod extends KubeObject {
     readonly volumes?: readonly {
       readonly name: string;
       readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean };
+      /** Has a claim of its own, called `<pod>-<volume>`. */
+      readonly ephemeral?: object;
     }[];
     readonly containers?: readonly PodContainer[];
     readonly initContainers?: readonly PodContainer[];
+    readonly ephemeralContainers?: readonly PodContainer[];
   };
   readonly status?: { readonly phase?: string };
 }

@@ -102,7 +102,13 @@ const table = {
   CloneAuthorizationRevoked: { seen: 'event', means: 'The user who asked for the clone has lost the right to it.' },
   SourceReplaced: { seen: 'event', means: 'The source was deleted and made again since the clone was authorized.' },
   ErrResourceExists: { seen: 'event', means: "A claim with the DataVolume's name exists and does not belong to it." },
+  ErrResourceMarkedForDeletion: {
+    seen: 'event',
+    means: 'The target claim is being deleted; it is made again when it is gone.',
+  },
   ErrClaimLost: { seen: 'event', means: 'The target claim lost its volume.' },
+  SourceTerminating: { seen: 'event', means: 'The source is being deleted and cannot be cloned any more.' },
+  WaitForFirstConsumer: { seen: 'event', means: 'The volume is made when a pod that uses it is scheduled.' },
   ErrExceededQuota: { seen: 'event', means: 'A quota does not let the target claim be created.' },
 
   // Reasons of the conditions Bound, Ready and Running (CDI's words).
