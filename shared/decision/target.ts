@@ -64,7 +64,7 @@ function modes(
   // Only spec.storage leaves room for the profile; an archive is a tree of files and always needs a filesystem.
   const named = contentTypeOf(volume) === 'archive' ? (claim.volumeMode ?? 'Filesystem') : claim.volumeMode;
   const set =
-    volume.spec.storage === undefined
+    volume.spec.pvc !== undefined
       ? undefined
       : sets.find(({ volumeMode }) => named === undefined || volumeMode === named);
   const volumeMode = named ?? set?.volumeMode;

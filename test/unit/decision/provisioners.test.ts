@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { knownStrategy, provisionerKey } from '../../../shared/decision/provisioners.ts';
+import { storageClass } from '../../support/build/storage.ts';
+
+const of = (provisioner: string, parameters: Record<string, string> = {}) =>
+  storageClass('x', { provisioner, parameters });
+
+describe('the table of known provisioners', () => {
+  it.each([
+    [of('rbd.csi.ceph.com'), 'rbd.csi.ceph.com', 'csi-clone'],
+    [of('pd.csi.storage.gke.io'), 'pd.csi.storage.gke.io', 'snapshot'],
+    [of('pd.csi.storage.gke.io', { type: 'hyperdisk-balanced' }), 'pd.csi.storage.gke.io/hyperdisk', 'snapshot'],
+    [of('topolvm.io'), 'topolvm.io', 'copy'],
+    [of('ebs.csi.aws.com'), 'ebs.csi.aws.com', undefined],
+    [of('pxd.portworx.com', { backend: 'pure_block' }), 'pxd.portworx.com/pure_block', 'csi-clone'],
+    [of('pxd.portworx.com', { sharedv4_mount_options: 'vers=3.0,nolock' }), 'pxd.portworx.com/nfs', 'csi-clone'],
+    [of('csi.trident.netapp.io', { backendType: 'ontap-nas-economy' }), 'csi.trident.netapp.io/ontap-nas', 'snapshot'],
+    [of('csi.trident.netapp.io', { backendType: 'ontap-san' }), 'csi.trident.netapp.io/ontap-san', 'snapshot'],
+    [of('csi.trident.netapp.io'), 'csi.trident.netapp.io', undefined],
+    [
+      of('csi.trident.netapp.io', { backendType: 'google-cloud-netapp-volumes', selector: 'performance=flex' }),
+      'csi.trident.netapp.io/gcnv-flex',
+      'snapshot',
+    ],
+    [of('infinibox-csi-driver', { storage_protocol: 'fc' }), 'infinibox-csi-driver/iscsiorfibrechannel', 'csi-clone'],
+    [of('infinibox-csi-driver', { storage_protocol: 'nvme' }), 'infinibox-csi-driver/nvme', 'csi-clone'],
+    [of('infinibox-csi-driver', { storage_protocol: 'nfs_treeq' }), 'infinibox-csi-driver/nfs', 'csi-clone'],
+    [of('infinibox-csi-driver'), 'infinibox-csi-driver', undefined],
+    [of('csi-powerstore.dellemc.com'), 'csi-powerstore.dellemc.com', 'copy'],
+    [
+      of('csi-powerstore.dellemc.com', { 'csi.storage.k8s.io/fstype': 'nfs' }),
+      'csi-powerstore.dellemc.com/nfs',
+      undefined,
+    ],
+    [of('csi.san.synology.com'), 'csi.san.synology.com/iscsi', 'csi-clone'],
+    [of('csi.san.synology.com', { protocol: 'smb' }), 'csi.san.synology.com/smb', 'csi-clone'],
+    [of('vpc.file.csi.ibm.io', { profile: 'dp2', vmState: 'true' }), 'vpc.file.csi.ibm.io/dp2-rwo', 'snapshot'],
+    [of('vpc.file.csi.ibm.io', { profile: 'rfs' }), 'vpc.file.csi.ibm.io/rfs', 'snapshot'],
+    [of('constructor'), 'constructor', undefined],
+  ])('%#: %o', (given, key, strategy) => {
+    expect(provisionerKey(given)).toBe(key);
+    expect(knownStrategy(given)).toBe(strategy);
+  });
+});

@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { requiredBytes, sourceSize, tooSmall, usableBytes } from '../../../shared/decision/sizes.ts';
+import { facts } from '../../support/build/facts.ts';
+
+const MiB = 1n << 20n;
+const GiB = 1n << 30n;
+
+describe('sizes', () => {
+  it('takes a block device as it is', () => {
+    expect(usableBytes(GiB + 1n, 'Block')).toBe(GiB + 1n);
+    expect(requiredBytes(GiB + 1n, 'Block')).toBe(GiB + 1n);
+  });
+
+  it('gives a filesystem its six percent', () => {
+    expect(requiredBytes(100n * MiB, 'Filesystem')).toBe(106n * MiB);
+    expect(usableBytes(106n * MiB, 'Filesystem')).toBe(100n * MiB);
+  });
+
+  it('finds room on a filesystem for whatever it says it takes', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 1n, max: 1n << 60n }), (payload) => {
+        expect(usableBytes(requiredBytes(payload, 'Filesystem'), 'Filesystem')).toBeGreaterThanOrEqual(payload);
+      }),
+    );
+  });
+
+  it('takes the smaller of what was asked for and what there is', () => {
+    expect(sourceSize(facts({ source: { requested: 1n, capacity: 2n } }).source)).toBe(1n);
+    expect(sourceSize(facts({ source: { requested: 2n, capacity: 1n } }).source)).toBe(1n);
+    expect(sourceSize(facts({ source: { capacity: 2n }, without: ['source.requested'] }).source)).toBe(2n);
+    expect(sourceSize(facts({ without: ['source.requested', 'source.capacity'] }).source)).toBeUndefined();
+  });
+
+  it('names a size that would do, whatever the modes', () => {
+    const mode = fc.constantFrom('Block' as const, 'Filesystem' as const);
+    fc.assert(
+      fc.property(fc.bigInt({ min: MiB, max: 1n << 44n }), mode, mode, (capacity, from, to) => {
+        const given = (requested: bigint) =>
+          facts({ source: { requested: capacity, capacity, volumeMode: from }, target: { requested, volumeMode: to } });
+        const least = /at least (\S+)$/.exec(tooSmall(given(1n)) ?? '')?.[1];
+        fc.pre(least !== undefined);
+        expect(tooSmall(given(requiredFor(capacity, from, to)))).toBeUndefined();
+      }),
+    );
+  });
+});
+
+function requiredFor(capacity: bigint, from: 'Block' | 'Filesystem', to: 'Block' | 'Filesystem'): bigint {
+  return from === to ? capacity : requiredBytes(usableBytes(capacity, from), to);
+}
