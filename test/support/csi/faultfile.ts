@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
+
+/**
+ * The faults file, one JSON object: CSI method → what to do to its calls. Example:
+ *
+ *     { "CreateVolume": { "mode": "once", "code": "INTERNAL", "message": "disk on fire", "source": "any" },
+ *       "CreateSnapshot": { "mode": "delay", "ms": 500 } }
+ *
+ * `delay` waits before the call is carried out, `once` lets one call fail and then no more, `always` lets all fail.
+ * `source` narrows a fault to CreateVolume calls that clone (`volume`), restore (`snapshot`) or do either (`any`).
+ */
+export type Fault = { readonly source?: FaultSource; readonly id?: string } & (
+  | { readonly mode: 'delay'; readonly ms: number }
+  | { readonly mode: 'once' | 'always'; readonly code: StatusName; readonly message?: string }
+);
+
+export type FaultSource = 'volume' | 'snapshot' | 'any';
+export type StatusName = keyof typeof status;
+export type Faults = Readonly<Record<string, Fault>>;
+
+/** Beside the faults file: which fault (by id) struck how often. Written by the driver, read by tests. */
+export type Strikes = Readonly<Record<string, number>>;
+
+export const strikesFile = (faultsFile: string): string => `${faultsFile}.strikes`;
+
+/** The methods that can be made to fail: all that change something, and the listing. */
+export const FAULT_METHODS = [
+  'CreateVolume',
+  'DeleteVolume',
+  'ValidateVolumeCapabilities',
+  'CreateSnapshot',
+  'DeleteSnapshot',
+  'ListSnapshots',
+  'ControllerExpandVolume',
+  'NodeStageVolume',
+  'NodeUnstageVolume',
+  'NodePublishVolume',
+  'NodeUnpublishVolume',
+  'NodeExpandVolume',
+  'NodeGetVolumeStats',
+] as const;
+
+export type FaultMethod = (typeof FAULT_METHODS)[number];
+
+/** A faults file that says something the driver does not understand. A fault that is silently ignored tests nothing. */
+export class FaultsError extends Error {
+  override readonly name = 'FaultsError';
+}
+
+/** @throws FaultsError that says where the text is wrong. */
+export function parseFaults(text: string): Faults {
+  const parsed = parseJson(text);
+  if (!isObject(parsed)) throw new FaultsError('the faults file must hold a JSON object: method → fault');
+  for (const [method, fault] of Object.entries(parsed)) {
+    const wrong = wrongMethod(method) ?? wrongFault(method, fault);
+    if (wrong !== undefined) throw new FaultsError(`fault for ${method}: ${wrong}`);
+  }
+  return parsed as Faults;
+}
+
+/** Tells one fault from another. One without an id of its own is the same as long as its text is. */
+export function faultId(method: string, fault: Fault): string {
+  if (fault.id !== undefined) return fault.id;
+  const digest = createHash('sha256').update(JSON.stringify(fault)).digest('hex').slice(0, 16);
+  return `${method}-${digest}`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FaultsError(`the faults file is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function wrongMethod(method: string): string | undefined {
+  if (FAULT_METHODS.some((known) => known === method)) return undefined;
+  return `no such method; known are ${FAULT_METHODS.join(', ')}`;
+}
+
+function wrongFault(method: string, fault: unknown): string | undefined {
+  if (!isObject(fault)) return 'must be an object with a "mode"';
+  return wrongMode(fault) ?? wrongSource(method, fault['source']) ?? wrongId(fault['id']);
+}
+
+function wrongMode(fault: Readonly<Record<string, unknown>>): string | undefined {
+  const { mode, ms, code, message } = fault;
+  if (mode === 'delay') {
+    return typeof ms === 'number' && ms >= 0 ? undefined : '"ms" must be a number of milliseconds, 0 or more';
+  }
+  if (mode !== 'once' && mode !== 'always') return '"mode" must be "delay", "once" or "always"';
+  if (typeof code !== 'string' || !Object.hasOwn(status, code) || code === 'OK' || /^\d/.test(code)) {
+    return '"code" must be the name of a gRPC error, "INTERNAL" for example';
+  }
+  return message === undefined || typeof message === 'string' ? undefined : '"message" must be a text';
+}
+
+function wrongSource(method: string, source: unknown): string | undefined {
+  if (source === undefined) return undefined;
+  if (method !== 'CreateVolume') return '"source" narrows CreateVolume only';
+  return source === 'volume' || source === 'snapshot' || source === 'any'
+    ? undefined
+    : '"source" must be "volume", "snapshot" or "any"';
+}
+
+function wrongId(id: unknown): string | undefined {
+  return id === undefined || (typeof id === 'string' && id !== '') ? undefined : '"id" must be a text, not empty';
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

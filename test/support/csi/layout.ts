@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+
+/** Where things lie in a pool; tests read and write the backing files directly when no node runs. */
+
+export const volumesFolder = (pool: string): string => join(pool, 'volumes');
+export const snapshotsFolder = (pool: string): string => join(pool, 'snapshots');
+export const publicationsFolder = (pool: string): string => join(pool, 'publications');
+
+/** The sparse file that holds the bytes of a volume; `handle` is the PersistentVolume's `spec.csi.volumeHandle`. */
+export const volumeFile = (pool: string, handle: string): string => join(volumesFolder(pool), handle);
+
+/** The sparse file that holds the bytes of a snapshot; `id` is the VolumeSnapshotContent's `status.snapshotHandle`. */
+export const snapshotFile = (pool: string, id: string): string => join(snapshotsFolder(pool), id);
+
+// No dot: '<id>.json' and '<id>.partial' beside the backing file can then never be the file of another id.
+const PLAIN_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
+
+/** Whether this can be the id of a volume or snapshot. Anything else in a request, `../x` say, names nothing we have. */
+export function isId(text: string): boolean {
+  return PLAIN_ID.test(text);
+}
+
+/** The id of what is created under `name`: the name itself when it can be a file name, else a digest of it. */
+export function idFor(name: string): string {
+  return isId(name) ? name : `name-${createHash('sha256').update(name).digest('hex')}`;
+}
