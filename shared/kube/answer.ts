@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { isObject, parseObject } from '../api/json.ts';
 import { ApiError, type Status } from './errors.ts';
 
 /** From an HTTP answer to parsed JSON, or to the ApiError that it means. */
@@ -58,6 +59,7 @@ export function errorOf(call: string, code: number, status: Status, retryAfter?:
   return new ApiError(`${call}: ${code} ${reason}${message}`, {
     code,
     reason,
+    fields: fieldsOf(status),
     ...(wait === undefined ? {} : { retryAfter: wait }),
   });
 }
@@ -75,14 +77,17 @@ async function readText(answer: Answer, limit: number): Promise<string | undefin
 }
 
 function statusOf(text: string | undefined): Status {
-  try {
-    const parsed: unknown = JSON.parse(text ?? '');
-    if (typeof parsed === 'object' && parsed !== null && 'kind' in parsed && parsed.kind === 'Status')
-      return parsed as Status;
-  } catch {
-    // Not from an API server (a proxy's page); the code alone has to do.
-  }
-  return {};
+  const parsed = parseObject(text ?? '');
+  // What is no Status comes from something in between (a proxy's page); the code alone has to do then.
+  return parsed?.['kind'] === 'Status' ? parsed : {};
+}
+
+function fieldsOf(status: Status): readonly string[] {
+  const causes: unknown = status.details?.causes;
+  if (!Array.isArray(causes)) return [];
+  return causes.flatMap((cause: unknown) =>
+    isObject(cause) && typeof cause['field'] === 'string' ? [cause['field']] : [],
+  );
 }
 
 function textOf(value: unknown): string | undefined {

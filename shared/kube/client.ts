@@ -2,37 +2,18 @@ import { fieldManager } from '../api/names.ts';
 import type { KubeObject, ObjectRef, Stored } from '../api/objects.ts';
 import type { Clock } from '../process/clock.ts';
 import type { Connection } from './connection.ts';
+import { isObject, type JsonObject } from '../api/json.ts';
 import { ApiError, isConflict, isNotFound } from './errors.ts';
-import { isStored, listPages } from './list.ts';
-import { type Call, type CallReport, nameOf, type Query, request } from './request.ts';
+import { isStored, type ListOptions, type ListPage, listPages } from './list.ts';
+import { type Call, type CallOptions, type CallReport, nameOf, type Query, request } from './request.ts';
 import { apiVersionOf, pathOf, type Resource } from './resource.ts';
 import { openWatch, type WatchEvent, type WatchOptions } from './watch.ts';
 
 /** Calls to the API server, on raw JSON: what the server sent is what the caller sees, unknown fields included. There is no PUT. */
 
-export interface CallOptions {
-  /** Ends the call; its reason is thrown. */
-  readonly signal?: AbortSignal;
-  /** Milliseconds for the whole call, retries included; default 30,000. */
-  readonly deadline?: number;
-}
-
-/** The deadline is for each page. */
-export interface ListOptions extends CallOptions {
-  readonly namespace?: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
-  /** Objects per page; default 500 (client-go's). */
-  readonly pageSize?: number;
-  /** `'0'` answers from the watch cache; absent means the newest state. */
-  readonly resourceVersion?: string;
-}
-
-export interface ListPage<T extends KubeObject> {
-  readonly items: readonly Stored<T>[];
-  /** Version of the whole list; a watch may start here. */
-  readonly resourceVersion: string;
-}
+export type { ListOptions, ListPage } from './list.ts';
+export type { CallOptions, CallReport } from './request.ts';
+export type { WatchEvent, WatchOptions } from './watch.ts';
 
 export interface WriteOptions extends CallOptions {
   readonly dryRun?: boolean;
@@ -160,7 +141,7 @@ async function apply<T extends KubeObject>(
     retry: 'safe',
     ...limitsOf(options),
   };
-  return storedOf(kind, call, await send(call));
+  return storedOf(kind, call, await send(call).catch(conflictOfUid));
 }
 
 async function mergePatch<T extends KubeObject>(
@@ -182,7 +163,16 @@ async function mergePatch<T extends KubeObject>(
     retry: hasAny(preconditions) ? 'safe' : 'refused',
     ...limitsOf(options),
   };
-  return storedOf(kind, call, await send(call));
+  return storedOf(kind, call, await send(call).catch(conflictOfUid));
+}
+
+/**
+ * A patch with the uid of another object is answered as 422 Invalid (`metadata.uid`: field is immutable), while a version that does not
+ * match is 409 Conflict. To us both say the same: this is not the object that was meant.
+ */
+function conflictOfUid(error: unknown): never {
+  if (!(error instanceof ApiError) || error.code !== 422 || !error.fields.includes('metadata.uid')) throw error;
+  throw new ApiError(error.message, { code: 409, reason: 'Conflict', cause: error });
 }
 
 async function remove(
@@ -210,12 +200,12 @@ async function remove(
   }
 }
 
-/** Whether what is there now is not what had this uid. The API server answers Conflict for a uid and for a version alike. */
+/** Whether what had this uid is gone. The API server answers Conflict for a uid and for a version alike, so one has to look. */
 async function isGoneSince(send: Send, path: string, uid: string | undefined, options: CallOptions): Promise<boolean> {
   if (uid === undefined) return false;
   try {
     const found = await send({ verb: 'get', method: 'GET', path, retry: 'safe', ...limitsOf(options) });
-    return metadataOf(found)?.['uid'] !== uid;
+    return metadataOf(found)['uid'] !== uid;
   } catch (error) {
     return isNotFound(error);
   }
@@ -243,10 +233,8 @@ function typed<T extends KubeObject>(kind: Resource<T>, object: T): T {
   return { ...object, apiVersion: apiVersionOf(kind), kind: kind.kind };
 }
 
-function metadataOf(object: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (typeof object !== 'object' || object === null || !('metadata' in object)) return undefined;
-  const { metadata } = object;
-  return typeof metadata === 'object' && metadata !== null ? { ...metadata } : undefined;
+function metadataOf(object: unknown): JsonObject {
+  return isObject(object) && isObject(object['metadata']) ? object['metadata'] : {};
 }
 
 function storedOf<T extends KubeObject>(kind: Resource<T>, call: Call, answer: unknown): Stored<T> {

@@ -71,7 +71,7 @@ export function openConnection(source: AccessSource, options: ConnectionOptions 
   const adopt = (access: Access): Route => {
     if (closed) throw closedError();
     const route = routeOf(access, held, pools);
-    held = { route, tls: tlsFingerprint(access), at: clock.now() };
+    held = { route, tls: tlsFingerprint(access), at: clock.elapsed() };
     return route;
   };
 
@@ -81,7 +81,7 @@ export function openConnection(source: AccessSource, options: ConnectionOptions 
     } catch (error) {
       // A token or CA that cannot be read at this moment (it is just being replaced) is no reason to drop one that may still be good.
       if (held === undefined || closed) throw error;
-      held = { ...held, at: clock.now() };
+      held = { ...held, at: clock.elapsed() };
       return held.route;
     } finally {
       reading = undefined;
@@ -91,12 +91,13 @@ export function openConnection(source: AccessSource, options: ConnectionOptions 
   return {
     route: async () => {
       if (closed) throw closedError();
-      if (held !== undefined && clock.now() - held.at < readAgainAfter) return held.route;
+      if (held !== undefined && clock.elapsed() - held.at < readAgainAfter) return held.route;
       return await (reading ??= read(false));
     },
     renew: async (used) => {
-      if (held !== undefined && (held.route !== used || clock.now() - renewedAt < refusedAgainAfter)) return held.route;
-      renewedAt = clock.now();
+      if (held !== undefined && (held.route !== used || clock.elapsed() - renewedAt < refusedAgainAfter))
+        return held.route;
+      renewedAt = clock.elapsed();
       return await (reading ??= read(true));
     },
     close: async () => {

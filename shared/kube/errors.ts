@@ -4,7 +4,7 @@
 export interface Status {
   readonly reason?: string;
   readonly message?: string;
-  readonly details?: { readonly retryAfterSeconds?: number; readonly causes?: readonly unknown[] };
+  readonly details?: { readonly retryAfterSeconds?: number; readonly causes?: unknown };
 }
 
 interface ApiErrorInit {
@@ -14,6 +14,8 @@ interface ApiErrorInit {
   readonly reason: string;
   /** Wait at least so long before the next try, in milliseconds; from Retry-After. */
   readonly retryAfter?: number;
+  /** Fields that the server found wrong, such as `metadata.uid`; from the causes of a Status. */
+  readonly fields?: readonly string[];
   readonly cause?: unknown;
 }
 
@@ -22,12 +24,14 @@ export class ApiError extends Error {
   readonly code: number;
   readonly reason: string;
   readonly retryAfter: number | undefined;
+  readonly fields: readonly string[];
 
   constructor(message: string, init: ApiErrorInit) {
     super(message, { cause: init.cause });
     this.code = init.code;
     this.reason = init.reason;
     this.retryAfter = init.retryAfter;
+    this.fields = init.fields ?? [];
   }
 }
 

@@ -1,20 +1,32 @@
+import { isObject } from '../api/json.ts';
 import type { KubeObject, Stored } from '../api/objects.ts';
-import type { ListOptions, ListPage } from './client.ts';
 import { ApiError } from './errors.ts';
-import { type Call, nameOf } from './request.ts';
+import { type Call, type CallOptions, nameOf } from './request.ts';
 import { apiVersionOf, pathOf, type Resource } from './resource.ts';
 
 /** Lists in pages, so that neither we nor the API server hold a whole collection at once. */
+
+/** The deadline is for each page. */
+export interface ListOptions extends CallOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** Objects per page; default 500 (client-go's). */
+  readonly pageSize?: number;
+  /** `'0'` answers from the watch cache; absent means the newest state. */
+  readonly resourceVersion?: string;
+}
+
+export interface ListPage<T extends KubeObject> {
+  readonly items: readonly Stored<T>[];
+  /** Version of the whole list; a watch may start here. */
+  readonly resourceVersion: string;
+}
 
 /** client-go's, and small enough that a page of ordinary objects is a few megabytes. */
 const defaultPageSize = 500;
 /** Bytes of one page; a page of 500 objects at etcd's limit would be more, but a process of our size could not hold it either. */
 const pageLimit = 256 * 1024 * 1024;
-
-interface RawList {
-  readonly items?: unknown;
-  readonly metadata?: { readonly continue?: unknown; readonly resourceVersion?: unknown };
-}
 
 export async function* listPages<T extends KubeObject>(
   kind: Resource<T>,
@@ -24,11 +36,12 @@ export async function* listPages<T extends KubeObject>(
   let token: string | undefined;
   do {
     const call = pageCall(kind, options, token);
-    const list = (await send(call)) as RawList;
-    const version = list.metadata?.resourceVersion;
-    if (typeof version !== 'string') throw invalid(call, 'is not a list');
-    yield { items: itemsOf(kind, call, list.items), resourceVersion: version };
-    token = typeof list.metadata?.continue === 'string' ? list.metadata.continue : '';
+    const list = await send(call);
+    if (!isObject(list) || !isObject(list['metadata'])) throw invalid(call, 'is not a list');
+    const { resourceVersion, continue: next } = list['metadata'];
+    if (typeof resourceVersion !== 'string') throw invalid(call, 'is not a list');
+    yield { items: itemsOf(kind, call, list['items']), resourceVersion };
+    token = typeof next === 'string' ? next : '';
   } while (token !== '');
 }
 
@@ -69,9 +82,7 @@ function invalid(call: Call, what: string): ApiError {
 
 /** Whether this has the identity that every object of the API server has. Nothing else of it is looked at. */
 export function isStored<T extends KubeObject>(value: unknown): value is Stored<T> {
-  if (typeof value !== 'object' || value === null || !('metadata' in value)) return false;
-  const { metadata } = value;
-  if (typeof metadata !== 'object' || metadata === null) return false;
-  const { name, uid, resourceVersion } = metadata as Readonly<Record<string, unknown>>;
+  if (!isObject(value) || !isObject(value['metadata'])) return false;
+  const { name, uid, resourceVersion } = value['metadata'];
   return typeof name === 'string' && typeof uid === 'string' && typeof resourceVersion === 'string';
 }

@@ -10,7 +10,14 @@ import { ApiError, isRetryable } from './errors.ts';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
-export interface Call {
+export interface CallOptions {
+  /** Ends the call; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds for the whole call, retries included; default 30,000. */
+  readonly deadline?: number | undefined;
+}
+
+export interface Call extends CallOptions {
   /** As RBAC has it: `get`, `list`, `create`, `patch`, `delete`; in messages and metrics. */
   readonly verb: string;
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -19,9 +26,6 @@ export interface Call {
   readonly query?: Query;
   readonly body?: unknown;
   readonly contentType?: string;
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds for everything, waiting and repeating included; default 30,000. */
-  readonly deadline?: number | undefined;
   /**
    * `safe`: done twice is the same as done once, so it is repeated after a lost answer too. `refused`: repeated only when the server
    * said that it did nothing (429).
@@ -67,7 +71,7 @@ interface Progress {
  * @throws ApiError whatever the server answered, `Unreachable` or `DeadlineExceeded`; the signal's reason when that aborts.
  */
 export async function request(sender: Sender, call: Call): Promise<unknown> {
-  const started = sender.clock.now();
+  const started = sender.clock.elapsed();
   const deadline = call.deadline ?? defaultDeadline;
   const progress: Progress = { tries: 0, code: 0 };
   const expired = (): ApiError => deadlineError(call, deadline, progress);
@@ -76,7 +80,7 @@ export async function request(sender: Sender, call: Call): Promise<unknown> {
       return await repeat(sender, call, started + deadline, progress, signal);
     });
   } finally {
-    const ms = sender.clock.now() - started;
+    const ms = sender.clock.elapsed() - started;
     const retries = Math.max(0, progress.tries - 1);
     sender.observe?.({ verb: call.verb, method: call.method, code: progress.code, ms, retries });
   }
@@ -102,7 +106,7 @@ async function repeat(
       progress.last = failure;
       const wait = waitBefore(call, failure, progress.tries, sender.random);
       // A server that wants more patience than we have gets no second call, and the caller the answer at once.
-      if (wait === undefined || sender.clock.now() + wait >= end) throw failure;
+      if (wait === undefined || sender.clock.elapsed() + wait >= end) throw failure;
       await sender.clock.sleep(wait, signal);
     }
   }
