@@ -68,6 +68,29 @@ export interface CloneSource {
   readonly name: string;
 }
 
+/**
+ * The source that the spec itself names; an empty namespace is the DataVolume's own. `undefined` for a `sourceRef` (where that leads is
+ * looked up once, at admission) and for what is no clone.
+ */
+export function namedSource({ spec, metadata }: DataVolume): CloneSource | undefined {
+  const { pvc, snapshot } = spec.source ?? {};
+  const named = pvc ?? snapshot;
+  if (named === undefined) return undefined;
+  const kind = pvc === undefined ? 'VolumeSnapshot' : 'PersistentVolumeClaim';
+  return { kind, namespace: orOwn(named.namespace, metadata.namespace), name: named.name };
+}
+
+/** The DataSource that the spec names; an empty namespace is the DataVolume's own. */
+export function namedDataSource({ spec, metadata }: DataVolume): Required<SourceRef> | undefined {
+  const { sourceRef } = spec;
+  if (sourceRef === undefined) return undefined;
+  return { namespace: orOwn(sourceRef.namespace, metadata.namespace), name: sourceRef.name };
+}
+
+function orOwn(namespace: string | undefined, own = ''): string {
+  return namespace === undefined || namespace === '' ? own : namespace;
+}
+
 export type ContentType = 'kubevirt' | 'archive';
 
 /** `spec.contentType`, which is `kubevirt` (one disk image) unless it says `archive`. */

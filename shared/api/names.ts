@@ -20,6 +20,10 @@ export const annotations = {
   decision: 'clonegate.io/decision',
   /** Signed authorization record; binds the clone to its source, its target and the user who asked. */
   stamp: 'clonegate.io/stamp',
+  /** On a DataVolume, by its user: the one strategy to take; refused when it is not possible. */
+  strategy: 'clonegate.io/strategy',
+  /** On a StorageClass: the strategies that may be used for targets of it, separated by commas; all when absent. */
+  allowedStrategies: 'clonegate.io/allowed-strategies',
   /** On a StorageClass: the strategy its administrator wants; used where no StorageProfile says otherwise. */
   cloneStrategy: 'cdi.kubevirt.io/clone-strategy',
   /** On a claim: the content it holds, `kubevirt` (one disk image, the default) or `archive` (a tree of files). */
@@ -37,6 +41,9 @@ export const annotations = {
   /** On a VolumeSnapshotClass: the default of its driver. */
   defaultSnapshotClass: 'snapshot.storage.kubernetes.io/is-default-class',
 } as const;
+
+/** On a DataVolume these are ours alone: a user's own are overwritten at CREATE and refused afterwards. */
+export const reservedAnnotations = [annotations.cloneType, annotations.decision, annotations.stamp] as const;
 
 export const labels = {
   /** On every child in any namespace: uid of the DataVolume that it belongs to. */

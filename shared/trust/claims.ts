@@ -1,4 +1,4 @@
-import type { CloneSource } from '../api/datavolume.ts';
+import type { CloneSource, SourceRef } from '../api/datavolume.ts';
 import { isObject, type JsonObject, parseObject } from '../api/json.ts';
 
 /** What a stamp says, and how that is written: the payload of the signed part and the content of the sealed one. Pure. */
@@ -21,6 +21,8 @@ export interface StampTarget {
 export interface PublicClaims {
   /** The uid is there when the source existed at the time; another object under the same name is then another source. */
   readonly source: CloneSource & { readonly uid?: string };
+  /** The DataSource that led to the source, when the DataVolume names one instead of a source. */
+  readonly via?: Required<SourceRef>;
   readonly target: StampTarget;
   /** User name. */
   readonly user: string;
@@ -28,6 +30,8 @@ export interface PublicClaims {
   readonly requestUid: string;
   /** Seconds since the Unix epoch. */
   readonly issuedAt: number;
+  /** `digestOf` the decision's annotations. Absent when the decision was put off: the controller writes them then. */
+  readonly decisionDigest?: string;
 }
 
 export interface StampClaims extends PublicClaims {
@@ -54,8 +58,8 @@ export function invalid(why: string, cause?: unknown): StampError {
 const kinds = { pvc: 'PersistentVolumeClaim', snapshot: 'VolumeSnapshot' } as const;
 
 /**
- * The payload: `jti` request uid, `iat` time, `sub` user name, `src` source and `dst` target with `k` kind, `ns` namespace, `n` name,
- * `g` generateName and `uid`; `idn` is the sealed identity. JWT's registered names where there is one, else short ones: every
+ * The payload: `jti` request uid, `iat` time, `sub` user name, `src` source, `via` DataSource and `dst` target with `k` kind, `ns`
+ * namespace, `n` name, `g` generateName and `uid`; `dec` is the decision's digest, `idn` the sealed identity. JWT's registered names where there is one, else short ones: every
  * byte is stored with every DataVolume.
  */
 export function encodeClaims(claims: PublicClaims, sealed: string): string {
@@ -70,7 +74,9 @@ export function encodeClaims(claims: PublicClaims, sealed: string): string {
       n: source.name,
       uid: source.uid,
     },
+    via: claims.via === undefined ? undefined : { ns: claims.via.namespace, n: claims.via.name },
     dst: { ns: target.namespace, n: target.name, g: target.generateName },
+    dec: claims.decisionDigest,
     idn: sealed,
   });
 }
@@ -88,10 +94,12 @@ export function decodeClaims(payload: string): { readonly claims: PublicClaims; 
         name: text(source, 'n', 'src.n'),
         ...optional('uid', source['uid'], 'src.uid'),
       },
+      ...(body['via'] === undefined ? {} : { via: dataSourceOf(object(body, 'via')) }),
       target: { namespace: text(target, 'ns', 'dst.ns'), ...targetName(target) },
       user: text(body, 'sub'),
       requestUid: text(body, 'jti'),
       issuedAt: seconds(body['iat']),
+      ...(body['dec'] === undefined ? {} : { decisionDigest: text(body, 'dec') }),
     },
     sealed: text(body, 'idn'),
   };
@@ -146,6 +154,10 @@ function targetName(target: JsonObject): Pick<StampTarget, 'name' | 'generateNam
   const named = target['n'] !== undefined;
   if (named === (target['g'] !== undefined)) throw invalid('dst needs one of n and g');
   return named ? { name: text(target, 'n', 'dst.n') } : { generateName: text(target, 'g', 'dst.g') };
+}
+
+function dataSourceOf(via: JsonObject): Required<SourceRef> {
+  return { namespace: text(via, 'ns', 'via.ns'), name: text(via, 'n', 'via.n') };
 }
 
 function kindOf(value: unknown): CloneSource['kind'] {

@@ -1,4 +1,6 @@
-import type { CloneSource, DataVolume } from '../api/datavolume.ts';
+import { createHash } from 'node:crypto';
+import { type CloneSource, type DataVolume, namedDataSource } from '../api/datavolume.ts';
+import { annotations } from '../api/names.ts';
 import { type ObjectMeta, keyOf } from '../api/objects.ts';
 import type { PublicClaims } from './claims.ts';
 
@@ -22,7 +24,7 @@ const longestPrefix = 63 - suffixLength;
  * where it is known. `undefined` when all agree.
  */
 export function matchStamp(
-  claims: Pick<PublicClaims, 'source' | 'target' | 'issuedAt'>,
+  claims: Pick<PublicClaims, 'source' | 'via' | 'target' | 'issuedAt' | 'decisionDigest'>,
   volume: DataVolume,
   source: CloneSource,
   sourceUid?: string,
@@ -30,6 +32,8 @@ export function matchStamp(
   const differs =
     targetDiffers(claims.target, volume.metadata) ??
     sourceDiffers(claims.source, source, sourceUid) ??
+    viaDiffers(claims.via, volume) ??
+    decisionDiffers(claims.decisionDigest, volume) ??
     timeDiffers(claims.issuedAt, volume.metadata.creationTimestamp);
   return differs === undefined ? undefined : mismatch(differs);
 }
@@ -69,6 +73,26 @@ function sourceDiffers(
   if (!same) return `the source ${describe(stamped)}, not ${describe(source)}`;
   if (stamped.uid === undefined || uid === undefined || stamped.uid === uid) return undefined;
   return `the source ${describe(source)} with uid ${quote(stamped.uid)}, not ${quote(uid)}: it was deleted and made again`;
+}
+
+/** What the DataSource names by now does not matter, but it has to be the DataSource that was followed. */
+function viaDiffers(via: PublicClaims['via'], volume: DataVolume): string | undefined {
+  const ref = namedDataSource(volume);
+  const print = (dataSource: typeof ref): string =>
+    dataSource === undefined ? 'no DataSource' : `DataSource ${keyOf(dataSource)}`;
+  return print(via) === print(ref) ? undefined : `a clone that names ${print(via)}, not ${print(ref)}`;
+}
+
+function decisionDiffers(digest: string | undefined, { metadata }: DataVolume): string | undefined {
+  return digest === undefined || digest === digestOf(metadata.annotations)
+    ? undefined
+    : `another decision than the one in ${annotations.cloneType} and ${annotations.decision}`;
+}
+
+/** SHA-256 (base64url) over the annotations that tell how to clone: who can write annotations must not be able to choose. */
+export function digestOf(decided: ObjectMeta['annotations']): string {
+  const covered = [decided?.[annotations.cloneType] ?? null, decided?.[annotations.decision] ?? null];
+  return createHash('sha256').update(JSON.stringify(covered)).digest('base64url');
 }
 
 function timeDiffers(issuedAt: number, creationTimestamp: string | undefined): string | undefined {

@@ -13,7 +13,7 @@ import {
 import type { Signer, Verifier } from './keys.ts';
 
 export { StampError, type StampErrorCode, type StampClaims, type StampIdentity, type StampTarget } from './claims.ts';
-export { matchStamp, matchUser, type StampMismatch } from './match.ts';
+export { digestOf, matchStamp, matchUser, type StampMismatch } from './match.ts';
 
 /**
  * The authorization record on a DataVolume: a JWS (compact, EdDSA over Ed25519) whose payload names source, target and user, with a JWE
