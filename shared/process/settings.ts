@@ -61,6 +61,7 @@ const table = {
   }),
   opsHost: row(both, text, 'Address that /livez, /readyz and /metrics are served at.', { fallback: '0.0.0.0' }),
   opsPort: row(both, port, 'Port of the same; 0 takes any free one.', { fallback: 8080 }),
+  stampPublicKeysFile: row(both, path, 'Public keys that authorization stamps are verified with, JWKS.'),
   sameStorageClass: row(
     both,
     bool,
@@ -83,7 +84,6 @@ const table = {
     fallbackDoc: '<namespace>',
   }),
 
-  stampPublicKeysFile: row(controller, path, 'Public keys that authorization stamps are verified with, JWKS.'),
   identityKeyFile: row(controller, path, 'Private key that identities in stamps are decrypted with, JWK.'),
   workers: row(controller, integer(1, 64), 'DataVolumes that are worked on at the same time.', { fallback: 4 }),
   leaseName: row(controller, text, 'Name of the Lease that replicas elect their leader by.', {

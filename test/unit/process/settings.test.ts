@@ -18,7 +18,13 @@ describe('settings', () => {
   test('have defaults, of which some come from the surroundings', () => {
     const settings = parseSettings(
       'webhook',
-      ['--tls-cert-file=a', '--tls-key-file=b', '--stamp-key-file=c', '--identity-public-key-file=d'],
+      [
+        '--tls-cert-file=a',
+        '--tls-key-file=b',
+        '--stamp-key-file=c',
+        '--stamp-public-keys-file=e',
+        '--identity-public-key-file=d',
+      ],
       { POD_NAMESPACE: 'gate' },
       machine,
     );
@@ -35,6 +41,7 @@ describe('settings', () => {
       tlsCertFile: 'a',
       tlsKeyFile: 'b',
       stampKeyFile: 'c',
+      stampPublicKeysFile: 'e',
       identityPublicKeyFile: 'd',
       controllerUser: 'system:serviceaccount:gate:clonegate-controller',
       auditNamespace: 'gate',
