@@ -1,0 +1,197 @@
+import { type KubeObject, keyOf, type Stored } from '../api/objects.ts';
+import { createIndexes, type IndexFunction, type Indexes } from './indexes.ts';
+
+/**
+ * All objects of one kind in memory, as a reflector last saw them. Objects are shared by everyone who reads and never change: a new
+ * version is a new object.
+ */
+
+export interface Change<T extends KubeObject> {
+  readonly type: 'added' | 'updated' | 'deleted';
+  /** As it is now; of a deleted object the last that was seen of it. */
+  readonly object: Stored<T>;
+  /** As it was in the store before; absent when it is new. */
+  readonly previous?: Stored<T>;
+}
+
+export type Listener<T extends KubeObject> = (change: Change<T>) => void;
+
+export interface StoreReader<T extends KubeObject> {
+  /** @param key as {@link keyOf} makes it: `namespace/name` or `name`. */
+  get(key: string): Stored<T> | undefined;
+  list(): readonly Stored<T>[];
+  /** Objects for which the index gives this value. @throws RangeError when there is no such index. */
+  by(index: string, value: string): readonly Stored<T>[];
+  readonly size: number;
+  /** Whether the store has ever been filled. Before that, what is not in it may exist all the same. */
+  readonly synced: boolean;
+  /**
+   * Calls the listener for every change from now on, after the store has changed; what is in it already is not told. An object that
+   * was replaced by another of its name is told as deleted and added, also when that happened while nobody watched.
+   * @returns a function that ends it.
+   */
+  subscribe(listener: Listener<T>): () => void;
+}
+
+/** A whole new content, handed over page by page. */
+export interface Replacement<T extends KubeObject> {
+  add(items: Iterable<Stored<T>>): void;
+  /** Puts it in place of the present content, and tells the differences. */
+  commit(): void;
+}
+
+export interface StoreWriter<T extends KubeObject> {
+  upsert(object: Stored<T>): void;
+  /** Another object of the same name (another uid) stays. */
+  delete(object: Stored<T>): void;
+  replacing(): Replacement<T>;
+  replace(items: Iterable<Stored<T>>): void;
+}
+
+export type Store<T extends KubeObject> = StoreReader<T> & StoreWriter<T>;
+
+export interface StoreOptions<T extends KubeObject> {
+  /** By name: the values under which an object is found with `by`. Pure. */
+  readonly indexes?: Readonly<Record<string, IndexFunction<T>>>;
+  /** What is kept of an object; managedFields never are. Total and pure, and must leave name, namespace, uid and version alone. */
+  readonly transform?: (object: Stored<T>) => Stored<T>;
+  /** Told when a listener or an index function throws; neither breaks the store. Default: a process warning. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export function createStore<T extends KubeObject>(options: StoreOptions<T> = {}): Store<T> {
+  const onError = options.onError ?? warn;
+  const prepare = (object: Stored<T>): Stored<T> => {
+    const kept = withoutManagedFields(object);
+    return options.transform === undefined ? kept : options.transform(kept);
+  };
+  return new MemoryStore(createIndexes(options.indexes ?? {}, onError), prepare, onError);
+}
+
+class MemoryStore<T extends KubeObject> implements Store<T> {
+  readonly #indexes: Indexes<T>;
+  readonly #prepare: (object: Stored<T>) => Stored<T>;
+  readonly #onError: (error: unknown) => void;
+  readonly #listeners = new Set<Listener<T>>();
+  #objects = new Map<string, Stored<T>>();
+  #synced = false;
+
+  constructor(indexes: Indexes<T>, prepare: (object: Stored<T>) => Stored<T>, onError: (error: unknown) => void) {
+    this.#indexes = indexes;
+    this.#prepare = prepare;
+    this.#onError = onError;
+  }
+
+  get(key: string): Stored<T> | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(): readonly Stored<T>[] {
+    return [...this.#objects.values()];
+  }
+
+  by(index: string, value: string): readonly Stored<T>[] {
+    return [...this.#indexes.keys(index, value)].flatMap((key) => this.#objects.get(key) ?? []);
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  subscribe(listener: Listener<T>): () => void {
+    // A wrapper of its own, so that the same function may subscribe twice and end each by itself.
+    const own: Listener<T> = (change) => listener(change);
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  }
+
+  upsert(object: Stored<T>): void {
+    const next = this.#prepare(object);
+    const key = keyOf(next.metadata);
+    const previous = this.#objects.get(key);
+    this.#objects.set(key, next);
+    this.#indexes.move(key, previous, next);
+    this.#tell(difference(previous, next));
+  }
+
+  delete(object: Stored<T>): void {
+    const key = keyOf(object.metadata);
+    const previous = this.#objects.get(key);
+    if (previous === undefined || previous.metadata.uid !== object.metadata.uid) return;
+    this.#objects.delete(key);
+    this.#indexes.move(key, previous, undefined);
+    this.#tell([{ type: 'deleted', object: this.#prepare(object), previous }]);
+  }
+
+  replace(items: Iterable<Stored<T>>): void {
+    const replacement = this.replacing();
+    replacement.add(items);
+    replacement.commit();
+  }
+
+  replacing(): Replacement<T> {
+    const next = new Map<string, Stored<T>>();
+    return {
+      add: (items) => {
+        for (const item of items) {
+          const object = this.#prepare(item);
+          next.set(keyOf(object.metadata), object);
+        }
+      },
+      commit: () => this.#commit(next),
+    };
+  }
+
+  #commit(next: Map<string, Stored<T>>): void {
+    const previous = this.#objects;
+    this.#objects = next;
+    this.#synced = true;
+    const gone = [...previous].filter(([key]) => !next.has(key));
+    for (const [key, object] of gone) this.#indexes.move(key, object, undefined);
+    for (const [key, object] of next) this.#indexes.move(key, previous.get(key), object);
+    // Told only now, when the store is whole again: a listener that reads sees nothing half done.
+    this.#tell(gone.map(([, object]) => ({ type: 'deleted', object, previous: object })));
+    for (const [key, object] of next) this.#tell(difference(previous.get(key), object));
+  }
+
+  #tell(changes: readonly Change<T>[]): void {
+    for (const change of changes) {
+      for (const listener of this.#listeners) {
+        try {
+          listener(change);
+        } catch (error) {
+          this.#onError(error);
+        }
+      }
+    }
+  }
+}
+
+/** What there is to tell about one key. The same version again (a list repeats what a watch told) is nothing. */
+function difference<T extends KubeObject>(previous: Stored<T> | undefined, next: Stored<T>): readonly Change<T>[] {
+  if (previous === undefined) return [{ type: 'added', object: next }];
+  if (previous.metadata.uid !== next.metadata.uid) {
+    return [
+      { type: 'deleted', object: previous, previous },
+      { type: 'added', object: next },
+    ];
+  }
+  if (previous.metadata.resourceVersion === next.metadata.resourceVersion) return [];
+  return [{ type: 'updated', object: next, previous }];
+}
+
+/** managedFields are two thirds of a stored object (measured: 4.3 kB to 1.2 kB for a claim), and nobody here reads them. */
+function withoutManagedFields<T extends KubeObject>(object: Stored<T>): Stored<T> {
+  if (!('managedFields' in object.metadata)) return object;
+  // A copy without them: `delete` would leave an object that V8 keeps as a hash table, which is larger.
+  const { managedFields: _, ...metadata } = object.metadata as Stored<T>['metadata'] & { managedFields?: unknown };
+  return { ...object, metadata };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
