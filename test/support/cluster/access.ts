@@ -1,7 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createFaultControl, type FaultControl } from '../csi/control.ts';
+import { volumeFile } from '../csi/layout.ts';
 import { type Api, createApi } from './api.ts';
 import { type AuditEvent, readAudit } from './audit.ts';
+import { faultsFileOf, poolOf } from './driver.ts';
+import { shortNameOf } from './drivers.ts';
 import { type Finished, type KubectlOptions, runKubectl } from './kubectl.ts';
 import { type Endpoint, type User, writeKubeconfig } from './users.ts';
 
@@ -40,8 +44,24 @@ export interface ClusterAccess {
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<Finished>;
   /** Every request that the API server has answered so far, oldest first. */
   auditEvents(): Promise<readonly AuditEvent[]>;
+  /** The admin's raw calls, for setting tests up. */
+  readonly api: Api;
+  /** The file that holds a volume's bytes. @throws Error when the PersistentVolume is not one of our drivers'. */
+  volumePath(persistentVolume: string): Promise<string>;
+  /** The same by the claim that is bound to it. @throws Error when it is not bound. */
+  claimPath(namespace: string, claim: string): Promise<string>;
+  /** Orders faults from a driver, by its short name; dispose it when done. One object per driver at a time. */
+  faults(driver: string): FaultControl;
   /** Closes the connections of this object; the cluster runs on. */
   close(): Promise<void>;
+}
+
+interface BoundClaim {
+  readonly spec: { readonly volumeName?: string };
+}
+
+interface PersistentVolume {
+  readonly spec: { readonly csi?: { readonly driver: string; readonly volumeHandle: string } };
 }
 
 interface TokenRequest {
@@ -83,6 +103,15 @@ export function attach(address: ClusterAddress): ClusterAccess {
         home: folder,
         ...(options.input === undefined ? {} : { input: options.input }),
       }),
+    api,
+    volumePath: (persistentVolume) => volumePath(api, folder, persistentVolume),
+    claimPath: async (namespace, claim) => {
+      const found = await api.get<BoundClaim>(`/api/v1/namespaces/${namespace}/persistentvolumeclaims/${claim}`);
+      const volume = found.spec.volumeName;
+      if (volume === undefined) throw new Error(`claim ${namespace}/${claim} is not bound`);
+      return await volumePath(api, folder, volume);
+    },
+    faults: (driver) => createFaultControl(faultsFileOf(folder, driver)),
     auditEvents: () => readAudit(join(folder, 'audit.log')),
     close: () => api.close(),
   };
@@ -95,4 +124,12 @@ async function requestToken(api: Api, namespace: string, name: string): Promise<
     spec: { expirationSeconds: 3600 },
   });
   return answer.status.token;
+}
+
+async function volumePath(api: Api, state: string, name: string): Promise<string> {
+  const { csi } = (await api.get<PersistentVolume>(`/api/v1/persistentvolumes/${name}`)).spec;
+  const driver = csi === undefined ? undefined : shortNameOf(csi.driver);
+  if (csi === undefined || driver === undefined)
+    throw new Error(`persistent volume ${name} is not of a driver of ours`);
+  return volumeFile(poolOf(state, driver), csi.volumeHandle);
 }

@@ -1,20 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApi } from './api.ts';
 import { auditPolicy } from './audit.ts';
-import type { Binaries } from './binaries.ts';
-import type { Folders } from './identity.ts';
 import { rsaKey, servingCertificate } from './pki.ts';
 import { freePort } from './ports.ts';
-import { createProcess, type ManagedProcess, tail } from './process.ts';
+import { accepts, createProcess, type ManagedProcess, tail } from './process.ts';
+import { logFileOf, type Site, serviceAccountKeyFile } from './site.ts';
 import { type Endpoint, newTokens, tokenTable, type User, writeKubeconfig } from './users.ts';
-
-/** What the parts of a cluster share while it is being started. */
-export interface Site {
-  readonly id: string;
-  readonly folders: Folders;
-  readonly binaries: Binaries;
-}
 
 export interface ControlPlane {
   readonly etcd: ManagedProcess;
@@ -22,9 +14,6 @@ export interface ControlPlane {
   readonly endpoint: Endpoint;
   readonly tokens: ReadonlyMap<User, string>;
 }
-
-export const logFileOf = (site: Site, name: string): string => join(site.folders.state, 'logs', `${name}.log`);
-export const serviceAccountKeyFile = (site: Site): string => join(site.folders.state, 'pki', 'service-account.key');
 
 /** etcd and kube-apiserver, ready; every user has a kubeconfig. The port is free when chosen; if not any more when bound, another one is. */
 export async function startControlPlane(site: Site): Promise<ControlPlane> {
@@ -71,9 +60,10 @@ function etcdProcess(site: Site): ManagedProcess {
   return createProcess({
     name: 'etcd',
     cluster: site.id,
-    command: site.binaries.etcd,
+    onDeath: site.onDeath,
+    command: site.binaries('etcd'),
     logFile: logFileOf(site, 'etcd'),
-    ready: () => existsSync(etcdSocket(site)),
+    ready: () => accepts(etcdSocket(site)),
     args: [
       `--data-dir=${site.folders.etcd}`,
       // A crash of the machine loses the data, and nobody minds: they are thrown away anyway.
@@ -93,7 +83,8 @@ function apiServerProcess(site: Site, endpoint: Endpoint, tokens: ReadonlyMap<Us
   return createProcess({
     name: 'kube-apiserver',
     cluster: site.id,
-    command: site.binaries['kube-apiserver'],
+    onDeath: site.onDeath,
+    command: site.binaries('kube-apiserver'),
     logFile: logFileOf(site, 'kube-apiserver'),
     ready: () => isReady(endpoint, tokens.get('admin') ?? ''),
     args: [
@@ -112,6 +103,8 @@ function apiServerProcess(site: Site, endpoint: Endpoint, tokens: ReadonlyMap<Us
       '--authorization-mode=RBAC',
       `--token-auth-file=${join(state, 'tokens.csv')}`,
       '--allow-privileged=true',
+      // It would taint the node on paper for not being ready, and the controller that takes that back is off.
+      '--disable-admission-plugins=TaintNodesByCondition',
       `--audit-policy-file=${join(state, 'audit-policy.json')}`,
       `--audit-log-path=${join(state, 'audit.log')}`,
       // Never rotated: auditEvents() counts from the start.

@@ -15,11 +15,20 @@ export const binaryNames = [
 ] as const;
 
 export type BinaryName = (typeof binaryNames)[number];
-/** Path of each program. */
-export type Binaries = Readonly<Record<BinaryName, string>>;
+/** What a cluster without controllers takes. */
+export const apiTier = ['etcd', 'kube-apiserver', 'kubectl'] as const satisfies readonly BinaryName[];
 
-/** Those of the programs that a folder has. */
-export function binariesIn(folder: string): Partial<Binaries> {
-  const found = binaryNames.map((name) => [name, join(folder, name)] as const).filter(([, path]) => existsSync(path));
-  return Object.fromEntries(found);
+/** Those that run beside a CSI driver. */
+export type SidecarName = Extract<
+  BinaryName,
+  'csi-provisioner' | 'csi-snapshotter' | 'csi-resizer' | 'snapshot-controller'
+>;
+
+/** Path of a program. @throws Error when it was not asked for. */
+export type Binaries = (name: BinaryName) => string;
+
+/** Those of the programs that a folder has, and their paths. */
+export function binariesIn(folder: string): ReadonlyMap<BinaryName, string> {
+  const paths = binaryNames.map((name) => [name, join(folder, name)] as const);
+  return new Map(paths.filter(([, path]) => existsSync(path)));
 }

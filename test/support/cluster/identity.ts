@@ -17,9 +17,18 @@ export interface Folders {
   readonly etcd: string;
 }
 
-/** A name for one cluster that no other has: `clonegate-<name>-<random>`. */
+/**
+ * A name for one cluster that no other has: `clonegate-<name>-<random>`.
+ * @param name lower case letters, digits and dashes. @throws TypeError when it is anything else.
+ */
 export function newId(name: string): string {
+  if (!isId(idPrefix + name))
+    throw new TypeError(`a cluster's name has a-z, 0-9 and "-" only: ${JSON.stringify(name)}`);
   return `${idPrefix}${name}-${randomBytes(4).toString('hex')}`;
+}
+
+export function isId(text: string): boolean {
+  return new RegExp(`^${idPrefix}[a-z0-9-]+$`).test(text);
 }
 
 /** Folders in which those of a cluster may lie. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { markerVariable } from './identity.ts';
 import { until } from './until.ts';
 
@@ -17,6 +18,8 @@ export interface ProcessSpec {
   readonly ready?: () => boolean | Promise<boolean>;
   /** Milliseconds until it must be ready; default 60,000. */
   readonly timeout?: number;
+  /** Told when it ends, once ready, without having been killed by {@link ManagedProcess.kill}. */
+  readonly onDeath?: (message: string) => void;
 }
 
 /** One of the cluster's programs, with the handles that chaos tests need. */
@@ -39,6 +42,7 @@ export interface ManagedProcess {
 
 export function createProcess(spec: ProcessSpec): ManagedProcess {
   let child: ChildProcess | undefined;
+  let killed: ChildProcess | undefined;
   const running = (): ChildProcess | undefined => (child !== undefined && !ended(child) ? child : undefined);
   const exited = async (): Promise<void> => {
     const current = running();
@@ -58,11 +62,15 @@ export function createProcess(spec: ProcessSpec): ManagedProcess {
     },
     start: async () => {
       if (running() !== undefined) throw new Error(`${spec.name} runs already`);
-      child = launch(spec);
-      await readiness(spec, child);
+      const started = launch(spec);
+      child = started;
+      await readiness(spec, started);
+      if (spec.onDeath !== undefined)
+        started.once('exit', () => killed !== started && spec.onDeath?.(epitaph(spec, started)));
     },
     kill: async (signal = 'SIGKILL') => {
-      running()?.kill(signal);
+      killed = running();
+      killed?.kill(signal);
       await exited();
     },
     pause: () => void running()?.kill('SIGSTOP'),
@@ -98,12 +106,7 @@ function ended(child: ChildProcess): boolean {
 async function readiness(spec: ProcessSpec, child: ChildProcess): Promise<void> {
   if (child.pid === undefined) throw new Error(`${spec.name} could not be started: ${spec.command}`);
   const dead = new AbortController();
-  const onExit = (): void => {
-    const how = child.signalCode ?? `exit code ${child.exitCode}`;
-    dead.abort(
-      new Error(`${spec.name} ended (${how}) before it was ready; the end of ${spec.logFile}:\n${tail(spec.logFile)}`),
-    );
-  };
+  const onExit = (): void => dead.abort(new Error(epitaph(spec, child)));
   child.once('exit', onExit);
   try {
     await until(`${spec.name} to be ready (log: ${spec.logFile})`, spec.ready ?? (() => true), {
@@ -115,7 +118,27 @@ async function readiness(spec: ProcessSpec, child: ChildProcess): Promise<void> 
   }
 }
 
-/** The last lines of a log, for error messages. */
+function epitaph(spec: ProcessSpec, child: ChildProcess): string {
+  const how = child.signalCode ?? `exit code ${child.exitCode}`;
+  return `${spec.name} ended by itself (${how}); the end of ${spec.logFile}:\n${tail(spec.logFile)}`;
+}
+
+/** The last lines of a log, for error messages; empty when there is none. */
 export function tail(file: string, lines = 15): string {
-  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+/** Whether somebody listens on a Unix socket. The file alone proves nothing: a program that was killed leaves it behind. */
+export async function accepts(socket: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const connection = connect(socket, () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.once('error', () => resolve(false));
+  });
 }

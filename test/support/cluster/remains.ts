@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { markerVariable } from './identity.ts';
 
@@ -57,15 +57,6 @@ export function entries(folder: string): readonly string[] {
     return readdirSync(folder);
   } catch {
     return [];
-  }
-}
-
-/** Where a symbolic link points; empty when it is none. */
-export function target(link: string): string {
-  try {
-    return readlinkSync(link);
-  } catch {
-    return '';
   }
 }
 

@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+/** The owner's hold on the watchdog. */
+export interface Guard {
+  /** Whether cleaning up has not begun yet. */
+  readonly armed: boolean;
+  /** Lets it clean up and waits until it has. May be called again. @throws Error when something could not be removed. */
+  release(): Promise<void>;
+}
+
+/** Starts the watchdog for what will carry this id; to be called before the first file is made. */
+export function startGuard(id: string): Guard {
+  const program = fileURLToPath(new URL('./watchdog.ts', import.meta.url));
+  const child = spawn(process.execPath, [program, id], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
+  const exited = once(child, 'exit');
+  child.unref();
+  let armed = true;
+  return {
+    get armed() {
+      return armed;
+    },
+    release: async () => {
+      armed = false;
+      child.ref();
+      child.stdin.end();
+      const [code] = (await exited) as [number | null];
+      if (code !== 0) throw new Error(`cleaning up after ${id} failed; what is left carries its name`);
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import { parseArgs } from 'node:util';
+import { ensureBuilt } from './build.ts';
+import { type Cluster, startCluster } from './index.ts';
+
+const usage = `The embedded control plane: real Kubernetes programs on loopback, all state in a temp folder.
+
+  node test/support/cluster/main.ts [--tier storage|api]    start, print how to reach it, run until Ctrl-C
+  node test/support/cluster/main.ts build                   only build the programs into the cache
+
+  --tier api        etcd and kube-apiserver
+  --tier storage    the default: also kube-controller-manager, kube-scheduler and a CSI driver with its sidecars
+  --help            this text
+
+  CLONEGATE_CACHE        where the programs are kept (default: $XDG_CACHE_HOME/clonegate or ~/.cache/clonegate)
+  KUBEBUILDER_ASSETS     a folder with ready programs (etcd, kube-apiserver, kubectl, ...) to be taken instead
+`;
+
+const exitUsage = 2;
+
+/** What the arguments ask for; an Error is for the person who typed them. */
+function readCommand(argv: readonly string[]): 'help' | 'build' | 'api' | 'storage' | Error {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { tier: { type: 'string', default: 'storage' }, help: { type: 'boolean' } },
+    });
+    const [command, ...rest] = positionals;
+    if (values.help === true) return 'help';
+    if (command !== undefined && (command !== 'build' || rest.length > 0)) {
+      return new Error(`unknown argument ${positionals.join(' ')}: the only command is "build"`);
+    }
+    if (command === 'build') return 'build';
+    const { tier } = values;
+    return tier === 'api' || tier === 'storage' ? tier : new Error(`--tier ${tier}: must be "api" or "storage"`);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+async function serve(tier: 'api' | 'storage'): Promise<void> {
+  // From before the start on: a Ctrl-C during the start is obeyed when the start is through.
+  const signal = nextSignal();
+  const cluster = await startCluster({ tier, name: 'cluster', log: (line) => process.stderr.write(`${line}\n`) });
+  process.stdout.write(howToReach(cluster));
+  const alive = setInterval(() => undefined, 60_000);
+  await signal;
+  clearInterval(alive);
+  process.stderr.write('stopping\n');
+  await cluster.stop();
+}
+
+async function nextSignal(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve());
+  });
+}
+
+function howToReach(cluster: Cluster): string {
+  const { folder, kubectl } = cluster.address;
+  return `
+The control plane is up at ${cluster.server}. In another terminal:
+
+  export KUBECONFIG=${cluster.kubeconfig('admin')}
+  alias kubectl=${kubectl}
+
+  kubectl get storageclasses
+  kubectl auth can-i --list
+  kubectl --kubeconfig ${cluster.kubeconfig('tenant-a')} auth whoami
+
+Users: admin, tenant-a, tenant-b (${folder}/users). Logs: ${folder}/logs. Requests: ${folder}/audit.log.
+Ctrl-C stops it and removes all of it.
+`;
+}
+
+const command = readCommand(process.argv.slice(2));
+try {
+  if (command instanceof Error) {
+    process.stderr.write(`${command.message}\n(--help lists what there is)\n`);
+    process.exitCode = exitUsage;
+  } else if (command === 'help') process.stdout.write(usage);
+  else if (command === 'build') process.stdout.write(`${await ensureBuilt()}\n`);
+  else await serve(command);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,56 @@
+import type { SidecarName } from './binaries.ts';
+import { can, type DriverOptions } from './drivers.ts';
+import { createProcess, type ManagedProcess } from './process.ts';
+import { logFileOf, type Site } from './site.ts';
+
+/** Kubeconfig of each sidecar's own service account. */
+export type SidecarAccounts = ReadonlyMap<SidecarName, string>;
+
+const common = [
+  '--leader-election=false',
+  // What fails is tried again soon: tests let things fail on purpose.
+  '--retry-interval-start=200ms',
+  '--retry-interval-max=5s',
+  '--kube-api-qps=1000',
+  '--kube-api-burst=2000',
+];
+
+/** Those that the driver's capabilities call for; a sidecar whose feature is missing would only end at once. */
+export function sidecarProcesses(
+  site: Site,
+  driver: DriverOptions,
+  socket: string,
+  accounts: SidecarAccounts,
+): readonly ManagedProcess[] {
+  const sidecar = (name: SidecarName, ...args: readonly string[]): ManagedProcess =>
+    sidecarProcess(site, name, `${name}.${driver.name}`, accounts, [`--csi-address=${socket}`, ...args]);
+  return [
+    sidecar('csi-provisioner', '--extra-create-metadata', '--default-fstype=ext4'),
+    ...(can(driver, 'CREATE_DELETE_SNAPSHOT') ? [sidecar('csi-snapshotter', '--extra-create-metadata')] : []),
+    ...(can(driver, 'EXPAND_VOLUME') ? [sidecar('csi-resizer')] : []),
+  ];
+}
+
+/** One for the whole cluster, whatever drivers it has. */
+export function snapshotControllerProcess(site: Site, accounts: SidecarAccounts): ManagedProcess {
+  return sidecarProcess(site, 'snapshot-controller', 'snapshot-controller', accounts, []);
+}
+
+function sidecarProcess(
+  site: Site,
+  program: SidecarName,
+  name: string,
+  accounts: SidecarAccounts,
+  args: readonly string[],
+): ManagedProcess {
+  const kubeconfig = accounts.get(program);
+  if (kubeconfig === undefined) throw new Error(`no service account for ${program}`);
+  return createProcess({
+    name,
+    cluster: site.id,
+    onDeath: site.onDeath,
+    command: site.binaries(program),
+    logFile: logFileOf(site, name),
+    args: [`--kubeconfig=${kubeconfig}`, ...args, ...common],
+  });
+}

@@ -1,0 +1,75 @@
+import type { ClusterAccess } from './access.ts';
+import type { Api } from './api.ts';
+import type { Assets } from './assets.ts';
+import type { SidecarName } from './binaries.ts';
+import { controllerManagerProcess, schedulerProcess } from './controllers.ts';
+import { driverProcess, socketOf } from './driver.ts';
+import { type DriverOptions, driverManifests, nodeManifests, nodeStatus } from './drivers.ts';
+import { applyAll, pathOfManifest, readManifests } from './manifest.ts';
+import { createPool } from './pool.ts';
+import type { ManagedProcess } from './process.ts';
+import { accountObjects, sidecarNamespace, sidecarRules } from './rbac.ts';
+import { type SidecarAccounts, sidecarProcesses, snapshotControllerProcess } from './sidecars.ts';
+import type { Site } from './site.ts';
+import { until } from './until.ts';
+
+/** Everything above the API server that provisioning, cloning, snapshotting and growing volumes takes; ready when this resolves. */
+export async function startStorage(
+  site: Site,
+  access: ClusterAccess,
+  drivers: readonly DriverOptions[],
+  assets: Promise<Assets>,
+  log: (line: string) => void,
+): Promise<readonly ManagedProcess[]> {
+  const controllers = [controllerManagerProcess(site, access.address.endpoint, access.api), schedulerProcess(site)];
+  const [, accounts, csiDrivers] = await Promise.all([
+    startAll(controllers),
+    createAccounts(access),
+    startDrivers(site, drivers, assets, log),
+    furnish(access.api, drivers, assets),
+  ]);
+  const sidecars = [
+    snapshotControllerProcess(site, accounts),
+    ...drivers.flatMap((driver) => sidecarProcesses(site, driver, socketOf(site.folders.state, driver), accounts)),
+  ];
+  await startAll(sidecars);
+  return [...controllers, ...csiDrivers, ...sidecars];
+}
+
+const startAll = async (processes: readonly ManagedProcess[]): Promise<void> => {
+  await Promise.all(processes.map((process) => process.start()));
+};
+
+async function startDrivers(
+  site: Site,
+  drivers: readonly DriverOptions[],
+  assets: Promise<Assets>,
+  log: (line: string) => void,
+): Promise<readonly ManagedProcess[]> {
+  const [{ csiProto }, pool] = await Promise.all([assets, createPool({ id: site.id, state: site.folders.state }, log)]);
+  log(`storage pool: ${pool.kind} at ${pool.folder}`);
+  const processes = drivers.map((driver) => driverProcess(site, driver, csiProto));
+  await startAll(processes);
+  return processes;
+}
+
+/** The snapshot API first: a VolumeSnapshotClass can only be made once its kind is served. */
+async function furnish(api: Api, drivers: readonly DriverOptions[], assets: Promise<Assets>): Promise<void> {
+  await applyAll(api, await readManifests((await assets).snapshotCrds));
+  await until('the snapshot API to be served', async () => {
+    const kinds = await api.get<{ readonly resources: readonly unknown[] }>('/apis/snapshot.storage.k8s.io/v1');
+    return kinds.resources.length > 0;
+  });
+  await applyAll(api, [...nodeManifests(drivers), ...drivers.flatMap(driverManifests)]);
+  await api.apply(`${pathOfManifest(nodeStatus)}/status`, nodeStatus);
+}
+
+/** Each sidecar speaks as itself and may do what it needs, as in a real cluster. */
+async function createAccounts(access: ClusterAccess): Promise<SidecarAccounts> {
+  const names = Object.keys(sidecarRules) as SidecarName[];
+  const made = names.map(async (name) => {
+    await applyAll(access.api, accountObjects(name, sidecarRules[name]));
+    return [name, await access.serviceAccountKubeconfig(sidecarNamespace, name)] as const;
+  });
+  return new Map(await Promise.all(made));
+}
