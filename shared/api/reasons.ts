@@ -13,11 +13,13 @@ interface Reason {
 const table = {
   // Why a candidate lost (decision annotation).
   Preferred: { seen: 'decision', means: 'The candidate is what the storage prefers and nothing speaks against it.' },
+  Requested: { seen: 'decision', means: 'The DataVolume asks for this strategy by annotation.' },
   BestPossible: {
     seen: 'decision',
     means: 'The preferred candidates are not possible; this is the best that is left.',
   },
   NotPreferred: { seen: 'decision', means: 'The candidate would be possible, but a better one was chosen.' },
+  StrategyForbidden: { seen: 'decision', means: 'The StorageClass does not allow this strategy.' },
   StrategyNotEnabled: {
     seen: 'decision',
     means: 'Neither the StorageProfile nor the StorageClass asks for this strategy.',
@@ -69,6 +71,7 @@ const table = {
   TargetTooSmall: { seen: 'refusal', means: 'The target is smaller than the source.' },
   ContentTypeMismatch: { seen: 'refusal', means: 'Source and target hold different kinds of content.' },
   StrategyUnavailable: { seen: 'refusal', means: 'No strategy can make this clone.' },
+  StrategyNotPossible: { seen: 'refusal', means: 'The strategy that the DataVolume asks for is not possible.' },
   StampMissing: {
     seen: 'refusal',
     means: 'The DataVolume carries no authorization stamp; it was not seen by the mutating webhook.',

@@ -1,4 +1,4 @@
-import { type Strategy, strategies } from '../api/names.ts';
+import { annotations, type Strategy, strategies } from '../api/names.ts';
 import type { ReasonCode } from '../api/reasons.ts';
 import type { CloneFacts, KnownFacts } from './facts.ts';
 import { deferrals, prerequisites, refusals } from './rules.ts';
@@ -30,16 +30,15 @@ export function decide(facts: CloneFacts): Decision {
 }
 
 function choose(facts: KnownFacts): Decision {
-  const tried = inOrder(facts.target.storage.preferred.strategy).map((strategy) => ({
-    strategy,
-    lacks: lacking(strategy, facts),
-  }));
-  // `copy` lacks nothing, so there always is a first possible one.
-  const chosen = tried.find(({ lacks }) => lacks === undefined)?.strategy ?? 'copy';
-  const candidates = tried.map(({ strategy, lacks }): Candidate => {
-    if (lacks !== undefined) return { strategy, ...lacks };
-    return { strategy, ...standing(strategy, chosen, facts) };
-  });
+  const { preferred } = facts.target.storage;
+  const tried = inOrder(preferred.strategy).map((strategy) => ({ strategy, lacks: lacking(strategy, facts) }));
+  const possible = tried.filter(({ lacks }) => lacks === undefined).map(({ strategy }) => strategy);
+  const { wanted } = facts.target;
+  const chosen = wanted === undefined ? possible[0] : possible.find((strategy) => strategy === wanted);
+  if (chosen === undefined) return none(tried, wanted);
+  const candidates = tried.map(
+    ({ strategy, lacks }): Candidate => ({ strategy, ...(lacks ?? standing(strategy, chosen, facts)) }),
+  );
   return { outcome: 'chosen', strategy: chosen, candidates };
 }
 
@@ -48,7 +47,17 @@ function inOrder(preferred: Strategy): readonly Strategy[] {
   return [preferred, ...strategies.filter((strategy) => strategy !== preferred)];
 }
 
-function lacking(strategy: Strategy, facts: KnownFacts): { reason: ReasonCode; message: string } | undefined {
+interface Standing {
+  readonly reason: ReasonCode;
+  readonly message: string;
+}
+
+interface Tried {
+  readonly strategy: Strategy;
+  readonly lacks: Standing | undefined;
+}
+
+function lacking(strategy: Strategy, facts: KnownFacts): Standing | undefined {
   for (const rule of prerequisites[strategy]) {
     const message = rule.fails(facts);
     if (message !== undefined) return { reason: rule.reason, message };
@@ -56,11 +65,28 @@ function lacking(strategy: Strategy, facts: KnownFacts): { reason: ReasonCode; m
   return undefined;
 }
 
-function standing(strategy: Strategy, chosen: Strategy, facts: KnownFacts): { reason: ReasonCode; message: string } {
-  const { preferred } = facts.target.storage;
+function standing(strategy: Strategy, chosen: Strategy, { target }: KnownFacts): Standing {
+  const { preferred } = target.storage;
   if (strategy !== chosen) return { reason: 'NotPreferred', message: `${chosen} goes before it` };
+  if (strategy === target.wanted) return { reason: 'Requested', message: `the DataVolume asks for ${strategy}` };
   if (strategy === preferred.strategy) return { reason: 'Preferred', message: `${preferred.by} asks for ${strategy}` };
   return { reason: 'BestPossible', message: `${preferred.strategy}, which ${preferred.by} asks for, is not possible` };
+}
+
+/** Nothing is possible, or not what the user insists on: the message tells what each strategy in question lacks. */
+function none(tried: readonly Tried[], wanted: Strategy | undefined): Decision {
+  const asked = tried.filter(({ strategy }) => wanted === undefined || strategy === wanted);
+  const why = asked
+    .map(({ strategy, lacks }) => `${strategy}: ${lacks?.message ?? ''} (${lacks?.reason ?? ''})`)
+    .join('; ');
+  return wanted === undefined
+    ? { outcome: 'refused', reason: 'StrategyUnavailable', message: `no strategy can be used: ${why}`, field: 'spec' }
+    : {
+        outcome: 'refused',
+        reason: 'StrategyNotPossible',
+        message: `the strategy asked for is not possible: ${why}; leave ${annotations.strategy} out to get the best that is`,
+        field: `metadata.annotations[${annotations.strategy}]`,
+      };
 }
 
 function known(facts: CloneFacts): KnownFacts {

@@ -39,6 +39,8 @@ export interface TargetFacts {
   readonly sizeField: string;
   /** Name of the class asked for or the default; undefined when none is named and there is no default. */
   readonly storageClassName?: string;
+  /** The one strategy that the user wants; nothing else will do. */
+  readonly wanted?: Strategy;
   /** Undefined when the class does not exist. */
   readonly storage?: StorageFacts;
 }
@@ -50,6 +52,8 @@ export interface StorageFacts {
   /** A CSIDriver object of the provisioner's name exists. */
   readonly csiDriver: boolean;
   readonly preferred: Preference;
+  /** Strategies that the class's administrator lets be used; undefined when nothing is said. */
+  readonly allowed?: readonly Strategy[];
   /** The cluster serves snapshot.storage.k8s.io/v1. */
   readonly snapshotAPI: boolean;
   /** The VolumeSnapshotClass that would be used. */
@@ -66,6 +70,8 @@ export interface Preference {
 export interface PolicyFacts {
   /** csi-clone and snapshot only within one StorageClass. */
   readonly sameStorageClass: boolean;
+  /** Goes before what any StorageProfile or StorageClass prefers. */
+  readonly override?: Strategy;
 }
 
 /** Facts about clones whose source and class are both known: what the candidates' rules may ask. */

@@ -1,5 +1,5 @@
 import { type CloneSource, contentTypeOf, contentTypeOfClaim, type DataVolume } from '../api/datavolume.ts';
-import { annotations, isStrategy } from '../api/names.ts';
+import { annotations, isStrategy, type Strategy } from '../api/names.ts';
 import type {
   CSIDriver,
   PersistentVolumeClaim,
@@ -77,7 +77,9 @@ function fromSnapshot({ volume, source, sourceSnapshot, stores }: GatherInput): 
   };
 }
 
-function targetFacts({ volume, stores }: GatherInput, source: SourceFacts): TargetFacts {
+function targetFacts(input: GatherInput, source: SourceFacts): TargetFacts {
+  const { volume, stores } = input;
+  const wanted = volume.metadata.annotations?.[annotations.strategy];
   const { storageClassName, volumeMode, requested } = renderTarget({ volume, ...stores });
   const storageClass = storageClassName === undefined ? undefined : stores.storageClasses.get(storageClassName);
   return {
@@ -87,25 +89,33 @@ function targetFacts({ volume, stores }: GatherInput, source: SourceFacts): Targ
     sizeField: `spec.${volume.spec.pvc === undefined ? 'storage' : 'pvc'}.resources.requests.storage`,
     ...(requested === undefined ? {} : { requested }),
     ...(storageClassName === undefined ? {} : { storageClassName }),
-    ...(storageClass === undefined ? {} : { storage: storageFacts(storageClass, source, stores) }),
+    ...(isStrategy(wanted) ? { wanted } : {}),
+    ...(storageClass === undefined ? {} : { storage: storageFacts(storageClass, source, input) }),
   };
 }
 
-function storageFacts(storageClass: StorageClass, source: SourceFacts, stores: StorageLookups): StorageFacts {
+function storageFacts(storageClass: StorageClass, source: SourceFacts, { stores, policy }: GatherInput): StorageFacts {
   const { provisioner } = storageClass;
   const snapshotClass = chooseSnapshotClass(storageClass, source, stores);
   return {
     provisioner,
     allowVolumeExpansion: storageClass.allowVolumeExpansion === true,
     csiDriver: stores.csiDrivers.get(provisioner) !== undefined,
-    preferred: preference(storageClass, snapshotClass !== undefined, stores),
+    preferred: preference(storageClass, snapshotClass !== undefined, stores, policy),
+    ...allowedStrategies(storageClass),
     snapshotAPI: stores.volumeSnapshotClasses !== undefined,
     ...(snapshotClass === undefined ? {} : { snapshotClass }),
   };
 }
 
-/** StorageProfile, then the class's annotation, then the table, then what the cluster can do (cdi-behaviour 2.9). */
-function preference(storageClass: StorageClass, snapshots: boolean, { storageProfiles }: StorageLookups): Preference {
+/** The override, then the StorageProfile, then the class's annotation, then the table, then what the cluster can do (cdi-behaviour 2.9). */
+function preference(
+  storageClass: StorageClass,
+  snapshots: boolean,
+  { storageProfiles }: StorageLookups,
+  { override }: PolicyFacts,
+): Preference {
+  if (override !== undefined) return { strategy: override, by: "the administrator's override" };
   const name = storageClass.metadata.name ?? '';
   const profile = storageProfiles.get(name);
   const profiled = profile?.spec?.cloneStrategy ?? profile?.status?.cloneStrategy;
@@ -115,6 +125,18 @@ function preference(storageClass: StorageClass, snapshots: boolean, { storagePro
   const listed = knownStrategy(storageClass);
   if (listed !== undefined) return { strategy: listed, by: `the table of known provisioners` };
   return { strategy: snapshots ? 'snapshot' : 'copy', by: `the default for ${storageClass.provisioner}` };
+}
+
+/** A word in the list that is no strategy allows nothing: an administrator's typing error must not open what was to be closed. */
+function allowedStrategies({ metadata }: StorageClass): { readonly allowed?: readonly Strategy[] } {
+  const list = metadata.annotations?.[annotations.allowedStrategies];
+  if (list === undefined) return {};
+  return {
+    allowed: list
+      .split(',')
+      .map((word) => word.trim())
+      .filter(isStrategy),
+  };
 }
 
 /** The profiles' class when source and target name the same one, else the driver's default, else its first by name (cdi-behaviour 2.5). */

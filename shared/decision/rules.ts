@@ -56,6 +56,17 @@ export const deferrals: readonly Rule<CloneFacts>[] = [
   },
 ];
 
+/** What an administrator forbids is not tried, however well it would work. */
+function forbidden(strategy: Strategy): Rule<KnownFacts> {
+  return {
+    reason: 'StrategyForbidden',
+    fails: ({ target: { storage, storageClassName } }) =>
+      storage.allowed === undefined || storage.allowed.includes(strategy)
+        ? undefined
+        : `StorageClass ${storageClassName} allows only ${storage.allowed.join(', ') || 'no strategy at all'}`,
+  };
+}
+
 const noCSIDriver: Rule<KnownFacts> = {
   reason: 'NoCSIDriver',
   fails: ({ target: { storage } }) =>
@@ -97,9 +108,10 @@ const noVolumeExpansion: Rule<KnownFacts> = {
       : undefined,
 };
 
-/** Prerequisites of each strategy, the cheapest question first. `copy` has none: it is always possible. */
+/** Prerequisites of each strategy, the cheapest question first. `copy` needs nothing of the storage, only that it is not forbidden. */
 export const prerequisites: Readonly<Record<Strategy, readonly Rule<KnownFacts>[]>> = {
   'csi-clone': [
+    forbidden('csi-clone'),
     {
       // Nothing in the API tells whether a driver can clone, so a profile, an annotation or the table has to say so.
       reason: 'StrategyNotEnabled',
@@ -117,6 +129,7 @@ export const prerequisites: Readonly<Record<Strategy, readonly Rule<KnownFacts>[
     noVolumeExpansion,
   ],
   snapshot: [
+    forbidden('snapshot'),
     {
       reason: 'NoSnapshotAPI',
       fails: ({ target: { storage } }) => (storage.snapshotAPI ? undefined : 'the cluster serves no snapshot API'),
@@ -141,7 +154,7 @@ export const prerequisites: Readonly<Record<Strategy, readonly Rule<KnownFacts>[
     incompatibleVolumeModes,
     noVolumeExpansion,
   ],
-  copy: [],
+  copy: [forbidden('copy')],
 };
 
 /** How a source is named to people. */

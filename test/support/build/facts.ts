@@ -61,5 +61,5 @@ function strip(built: CloneFacts, without: readonly string[]): CloneFacts {
 }
 
 function isPart(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
