@@ -8,9 +8,9 @@ import { apiVersionOf, pathOf, type Resource } from './resource.ts';
 
 /** The deadline is for each page. */
 export interface ListOptions extends CallOptions {
-  readonly namespace?: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
+  readonly namespace?: string | undefined;
+  readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
   /** Objects per page; default 500 (client-go's). */
   readonly pageSize?: number;
   /** `'0'` answers from the watch cache; absent means the newest state. */

@@ -1,0 +1,256 @@
+import type { KubeObject } from '../api/objects.ts';
+import type { Clock } from '../process/clock.ts';
+import type { Logger } from '../process/log.ts';
+import { type Backoff, createBackoff } from './backoff.ts';
+import type { Client, Watcher, WatchEvent } from './client.ts';
+import { ApiError, isForbidden, isGone, isNotFound } from './errors.ts';
+import type { Resource } from './resource.ts';
+import type { Replacement, Store } from './store.ts';
+import { createWatchdog } from './watchdog.ts';
+
+/**
+ * Keeps a store equal to what the API server has: lists once, then watches, and does either again when it has to, until it is stopped.
+ * It never gives up; how it fares is told by `health()` and `observe`.
+ */
+
+export type ReflectorState =
+  /** Not started yet. */
+  | 'new'
+  | 'listing'
+  | 'watching'
+  /** Between two attempts, after a failure. */
+  | 'waiting'
+  /** The API server does not serve this kind (its CRD is not installed): looked for again and again, the store is empty meanwhile. */
+  | 'absent'
+  | 'stopped';
+
+/** Why a list or watch had to begin again. `closed`: the server ended the watch in good order, as it does every few minutes. */
+export type RestartCause = 'closed' | 'expired' | 'silent' | 'absent' | 'refused' | 'error';
+
+export type ReflectorEvent =
+  | { readonly type: 'restart'; readonly cause: RestartCause; readonly error?: unknown }
+  | { readonly type: 'listed'; readonly objects: number; readonly ms: number };
+
+export interface ReflectorHealth {
+  readonly state: ReflectorState;
+  /** When something was last received (a list, an event, a bookmark), in milliseconds since the epoch; undefined before the first. */
+  readonly lastEventAt: number | undefined;
+  /** The last failure; undefined while all is well. */
+  readonly error: unknown;
+}
+
+export interface Reflector {
+  /** Begins; returns at once. Stops when the signal aborts: from that moment on the store does not change any more. */
+  start(signal: AbortSignal): void;
+  /** Resolves when the store was filled for the first time; rejects with the signal's reason when it was stopped before. */
+  readonly synced: Promise<void>;
+  /** Resolves when everything has ended after a stop; never rejects. */
+  readonly stopped: Promise<void>;
+  health(): ReflectorHealth;
+}
+
+export interface ReflectorOptions<T extends KubeObject> {
+  readonly client: Pick<Client, 'pages'> & Watcher;
+  readonly kind: Resource<T>;
+  readonly store: Store<T>;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly log?: Pick<Logger, 'debug' | 'info' | 'warn'>;
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** For metrics; must not throw. */
+  readonly observe?: (event: ReflectorEvent) => void;
+  /** Milliseconds without any event or bookmark after which a watch counts as dead; default 4 minutes. */
+  readonly silenceLimit?: number;
+}
+
+/**
+ * The server sends the first bookmark after two minutes and then one each minute (measured on an idle cluster). Twice that long without
+ * any, and nobody holds the other end of the connection.
+ */
+const defaultSilenceLimit = 240_000;
+/** Milliseconds for one page of a list, repetitions included. */
+const pageDeadline = 60_000;
+/** A server (or what stands before it) that ends each watch at once must not be asked in a tight loop. Milliseconds. */
+const shortestWatch = 1_000;
+/** Seconds; the server ends the watch somewhere between once and twice this, so that not all of them come back at once. */
+const watchTimeout = 300;
+
+export function createReflector<T extends KubeObject>(options: ReflectorOptions<T>): Reflector {
+  const reflection = new Reflection(options);
+  const ended = Promise.withResolvers<void>();
+  // Who does not wait for it must not be ended by its rejection.
+  reflection.synced.catch(() => undefined);
+  let started = false;
+  return {
+    start: (signal) => {
+      if (started) throw new Error(`the reflector of ${options.kind.plural} was started before`);
+      started = true;
+      void reflection.run(signal).then(ended.resolve);
+    },
+    synced: reflection.synced,
+    stopped: ended.promise,
+    health: () => reflection.health(),
+  };
+}
+
+class Reflection<T extends KubeObject> {
+  readonly synced: Promise<void>;
+  readonly #options: ReflectorOptions<T>;
+  readonly #backoff: Backoff;
+  readonly #synced = Promise.withResolvers<void>();
+  #state: ReflectorState = 'new';
+  #lastEventAt: number | undefined;
+  #error: unknown;
+  /** Where to watch from; undefined when only a list can tell. */
+  #version: string | undefined;
+  /** Lists in a row that were answered with 404. */
+  #misses = 0;
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options;
+    this.#backoff = createBackoff(options.random);
+    this.synced = this.#synced.promise;
+  }
+
+  health(): ReflectorHealth {
+    return { state: this.#state, lastEventAt: this.#lastEventAt, error: this.#error };
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      let watchingSince: number | undefined;
+      try {
+        if (this.#version === undefined) await this.#list(signal);
+        watchingSince = this.#options.clock.elapsed();
+        if (this.#version !== undefined) await this.#watch(this.#version, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        const healthy = watchingSince === undefined ? 0 : this.#options.clock.elapsed() - watchingSince;
+        await this.#recover(error, healthy, signal);
+      }
+    }
+    this.#state = 'stopped';
+    this.#synced.reject(signal.reason);
+  }
+
+  /** Fills the store and sets the version. */
+  async #list(signal: AbortSignal): Promise<void> {
+    const { client, kind, store, clock, namespace, labelSelector, fieldSelector } = this.#options;
+    // While a kind is absent, looking for it again is no news.
+    if (this.#state !== 'absent') this.#state = 'listing';
+    const started = clock.elapsed();
+    const replacement = store.replacing();
+    let objects = 0;
+    let version: string | undefined;
+    // The newest state, not the watch cache's (version 0): that may be older than what was here before, and the server ignores the
+    // page size for it (measured: 1,200 objects in one answer for a page size of 500).
+    const scope = { namespace, labelSelector, fieldSelector };
+    for await (const page of client.pages(kind, { ...scope, deadline: pageDeadline, signal })) {
+      signal.throwIfAborted();
+      replacement.add(page.items);
+      objects += page.items.length;
+      version = page.resourceVersion;
+      this.#received();
+    }
+    signal.throwIfAborted();
+    if (this.#state === 'absent')
+      this.#options.log?.info({ resource: kind.plural, group: kind.group }, 'Kind is served now');
+    this.#misses = 0;
+    this.#version = version;
+    this.#fill(replacement);
+    this.#options.observe?.({ type: 'listed', objects, ms: clock.elapsed() - started });
+  }
+
+  /** Follows the changes until the server ends the watch. */
+  async #watch(from: string, signal: AbortSignal): Promise<void> {
+    const { client, kind, clock, random, namespace, labelSelector, fieldSelector } = this.#options;
+    const limit = this.#options.silenceLimit ?? defaultSilenceLimit;
+    const watchdog = createWatchdog(clock, limit, signal, () => {
+      return new ApiError(`watch ${kind.plural}: nothing came for ${limit} ms`, { code: 0, reason: silence });
+    });
+    this.#state = 'watching';
+    const started = clock.elapsed();
+    let received = false;
+    try {
+      const events = client.watch(kind, {
+        resourceVersion: from,
+        namespace,
+        labelSelector,
+        fieldSelector,
+        timeoutSeconds: Math.round(watchTimeout * (1 + random())),
+        signal: watchdog.signal,
+      });
+      for await (const event of events) {
+        watchdog.signal.throwIfAborted();
+        watchdog.feed();
+        received = true;
+        this.#take(event);
+      }
+    } finally {
+      watchdog.end();
+    }
+    signal.throwIfAborted();
+    if (!received && clock.elapsed() - started < shortestWatch) {
+      throw new ApiError(`watch ${kind.plural}: ended at once`, { code: 0, reason: 'Unreachable' });
+    }
+    this.#options.observe?.({ type: 'restart', cause: 'closed' });
+  }
+
+  #take(event: WatchEvent<T>): void {
+    if (event.type === 'ERROR') throw event.error;
+    this.#received();
+    if (event.type === 'DELETED') this.#options.store.delete(event.object);
+    else if (event.type !== 'BOOKMARK') this.#options.store.upsert(event.object);
+    // Only after the store took it: should that fail, the event comes again.
+    this.#version = event.type === 'BOOKMARK' ? event.resourceVersion : event.object.metadata.resourceVersion;
+  }
+
+  /** Decides where to go on after a failure, and waits. Returns early when stopped. */
+  async #recover(failure: unknown, healthy: number, signal: AbortSignal): Promise<void> {
+    const { clock, log, kind } = this.#options;
+    const cause = causeOf(failure);
+    const waitMs = Math.round(this.#backoff.next(healthy));
+    if (cause === 'expired' || cause === 'absent') this.#version = undefined;
+    if (cause === 'absent') this.#misses += 1;
+    // What is there must not vanish because of one odd answer (a proxy, an API server that is just starting): it takes two.
+    if (cause === 'absent' && (this.#misses > 1 || this.#options.store.size === 0)) this.#leaveEmpty();
+    else {
+      this.#state = 'waiting';
+      this.#error = failure;
+      log?.warn({ resource: kind.plural, cause, err: failure, waitMs }, 'Watch broke');
+    }
+    this.#options.observe?.({ type: 'restart', cause, error: failure });
+    await clock.sleep(waitMs, signal).catch(() => undefined);
+  }
+
+  #leaveEmpty(): void {
+    const { log, kind, store } = this.#options;
+    if (this.#state !== 'absent') log?.info({ resource: kind.plural, group: kind.group }, 'Kind is not served');
+    this.#state = 'absent';
+    this.#error = undefined;
+    this.#fill(store.replacing());
+  }
+
+  #fill(replacement: Replacement<T>): void {
+    replacement.commit();
+    this.#synced.resolve();
+  }
+
+  #received(): void {
+    this.#lastEventAt = this.#options.clock.now();
+    this.#error = undefined;
+  }
+}
+
+/** Reason of the error with which the watchdog ends a watch. */
+const silence = 'Silent';
+
+function causeOf(error: unknown): RestartCause {
+  if (isGone(error)) return 'expired';
+  if (isNotFound(error)) return 'absent';
+  if (isForbidden(error)) return 'refused';
+  return error instanceof ApiError && error.reason === silence ? 'silent' : 'error';
+}
