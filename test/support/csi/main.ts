@@ -36,6 +36,7 @@ async function main(): Promise<void> {
   const driver = await startDriver(options, systemClock, log);
   log(`${await signal}: stopping`);
   await driver.stop();
+  log('stopped');
 }
 
 try {
