@@ -112,6 +112,7 @@ const table = {
   ErrClaimLost: { seen: 'event', means: 'The target claim lost its volume.' },
   SourceTerminating: { seen: 'event', means: 'The source is being deleted and cannot be cloned any more.' },
   WaitForFirstConsumer: { seen: 'event', means: 'The volume is made when a pod that uses it is scheduled.' },
+  EventsSuppressed: { seen: 'event', means: 'More happened than may be recorded in events; the log has it all.' },
   ErrExceededQuota: { seen: 'event', means: 'A quota does not let the target claim be created.' },
 
   // Reasons of the conditions Bound, Ready and Running (CDI's words).
