@@ -1,0 +1,67 @@
+import { keyOf } from '../shared/api/objects.ts';
+import type { ReasonCode } from '../shared/api/reasons.ts';
+import type { Recorder } from '../shared/kube/events.ts';
+import { apiVersionOf, claims, dataVolumes } from '../shared/kube/resource.ts';
+import type { Logger } from '../shared/process/log.ts';
+import type { Metrics } from '../shared/process/metrics.ts';
+import { type Observed, targetRef } from './observe.ts';
+import type { Telling } from './status.ts';
+
+/** What the world is told when a status says something new: an Event, a log line, figures. */
+
+export interface Ears {
+  readonly recorder: Pick<Recorder, 'emit'>;
+  readonly log: Logger;
+  readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused'>;
+}
+
+export interface News {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: ReasonCode;
+  readonly note: string;
+}
+
+/** Something only when phase or reason have changed, not for each new wording. Pure. */
+export function newsOf(o: Observed, plan: Telling): News | undefined {
+  const { phase, conditions = [] } = o.volume.status ?? {};
+  if (plan.state === 'done') {
+    if (phase === 'Succeeded') return undefined;
+    const from = o.source === undefined ? '' : ` from ${keyOf(o.source.ref)}`;
+    return { type: 'Normal', reason: 'CloneSucceeded', note: `cloned${from} into ${keyOf(targetRef(o.volume))}` };
+  }
+  const { type, reason, message, phase: next } = plan.wait;
+  const last = conditions.find((condition) => condition.type === 'Running')?.reason;
+  return phase === next && last === reason ? undefined : { type, reason, note: message };
+}
+
+/** @param now milliseconds since the Unix epoch. */
+export function announce({ recorder, log, metrics }: Ears, o: Observed, plan: Telling, now: number): void {
+  const news = newsOf(o, plan);
+  if (news === undefined) return;
+  recorder.emit({ ...news, ...about(o), action: 'Clone' });
+  const { volume, choice } = o;
+  const strategy = choice.by === 'record' ? choice.strategy : 'none';
+  if (plan.state === 'waiting') {
+    log.info({ dataVolume: volume, step: plan.step, strategy, reason: news.reason, why: news.note }, 'Clone waits');
+    if (isRefusal(news.reason)) metrics.unauthorizedRefused.inc({ reason: news.reason });
+    return;
+  }
+  const ms = now - Date.parse(volume.metadata.creationTimestamp ?? '');
+  log.info({ dataVolume: volume, strategy, ms }, 'Clone succeeded');
+  metrics.clones.inc({ strategy, outcome: 'succeeded' });
+  if (ms >= 0) metrics.cloneDuration.observe({ strategy, outcome: 'succeeded' }, ms / 1000);
+}
+
+function isRefusal(reason: ReasonCode): boolean {
+  return reason === 'CloneUnauthorized' || reason === 'CloneAuthorizationRevoked';
+}
+
+/** The source is named only after its stamp was found valid. */
+function about({ volume, source }: Observed) {
+  const { namespace = '', name, uid } = volume.metadata;
+  const regarding = { apiVersion: apiVersionOf(dataVolumes), kind: dataVolumes.kind, namespace, name, uid };
+  if (source?.claim === undefined) return { namespace, regarding };
+  const { ref, claim } = source;
+  const related = { apiVersion: apiVersionOf(claims), ...ref, uid: claim.metadata.uid };
+  return { namespace, regarding, related };
+}

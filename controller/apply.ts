@@ -1,0 +1,98 @@
+import { controllerOf, keyOf, type KubeObject, type Stored } from '../shared/api/objects.ts';
+import type { CallOptions, Client } from '../shared/kube/client.ts';
+import { ApiError, isAlreadyExists, isConflict, isForbidden, isNotFound, isRetryable } from '../shared/kube/errors.ts';
+import type { CreateEffect, Effect, PatchEffect } from './effects.ts';
+import type { Expectations } from './expectations.ts';
+import { type Wait, waitFor } from './steps/step.ts';
+
+/** The only writer: carries effects out in order, and tells the expectations what it wrote. */
+
+export type Applied =
+  /** Everything is written. */
+  | { readonly kind: 'written' }
+  /** What the effects were made from is out of date: nothing more was written. */
+  | { readonly kind: 'stale' }
+  /** The API server will not have it as things stand. */
+  | { readonly kind: 'refused'; readonly wait: Wait };
+
+export interface Applier {
+  /** @throws ApiError when the same may succeed later. */
+  apply(key: string, effects: readonly Effect[], options?: CallOptions): Promise<Applied>;
+}
+
+export function createApplier(
+  client: Pick<Client, 'get' | 'create' | 'mergePatch'>,
+  expectations: Expectations,
+): Applier {
+  const create = async (key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> => {
+    try {
+      expectations.expect(key, effect.resource, await client.create(effect.resource, effect.object, options));
+      return { kind: 'written' };
+    } catch (error) {
+      if (isAlreadyExists(error)) return adopt(key, effect, options);
+      return refusal(error);
+    }
+  };
+  /** Made by us, and only the answer was lost; or by somebody else, and then it is not touched. */
+  const adopt = async (key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> => {
+    const existing = await find(client, effect, options);
+    if (existing === undefined) return { kind: 'stale' };
+    if (controllerOf(existing)?.uid !== effect.ownerUid) return { kind: 'refused', wait: foreign(effect) };
+    expectations.expect(key, effect.resource, existing);
+    return { kind: 'written' };
+  };
+  const patch = async (key: string, effect: PatchEffect, options: CallOptions): Promise<Applied> => {
+    const { resource, ref, uid, resourceVersion, subresource } = effect;
+    try {
+      const written = await client.mergePatch(resource, ref, effect.patch, {
+        ...options,
+        preconditions: { uid, resourceVersion },
+        ...(subresource === undefined ? {} : { subresource }),
+      });
+      expectations.expect(key, resource, written);
+      return { kind: 'written' };
+    } catch (error) {
+      if (isConflict(error) || isNotFound(error)) return { kind: 'stale' };
+      throw error;
+    }
+  };
+  return {
+    apply: async (key, effects, options = {}) => {
+      for (const effect of effects) {
+        const done = effect.kind === 'create' ? await create(key, effect, options) : await patch(key, effect, options);
+        if (done.kind !== 'written') return done;
+      }
+      return { kind: 'written' };
+    },
+  };
+}
+
+async function find(
+  client: Pick<Client, 'get'>,
+  { resource, object }: CreateEffect,
+  options: CallOptions,
+): Promise<Stored<KubeObject> | undefined> {
+  const { namespace = '', name = '' } = object.metadata;
+  try {
+    return await client.get(resource, { namespace, name }, options);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function foreign({ resource, object }: CreateEffect): Wait {
+  const what = `${resource.kind} ${keyOf({ namespace: object.metadata.namespace ?? '', name: object.metadata.name ?? '' })}`;
+  return waitFor('Pending', 'ErrResourceExists', `${what} exists and does not belong to this DataVolume`);
+}
+
+/**
+ * What the server says against the object itself is shown to its owner, and tried again with growing pauses: quotas, limits and policies
+ * change, and no watch of ours tells.
+ */
+function refusal(error: unknown): Applied {
+  if (!(error instanceof ApiError) || isRetryable(error)) throw error;
+  const quota = isForbidden(error) && error.message.includes('exceeded quota');
+  const reason = quota ? 'ErrExceededQuota' : 'CloneValidationFailed';
+  return { kind: 'refused', wait: waitFor('Pending', reason, error.message, { retry: true }) };
+}

@@ -1,0 +1,25 @@
+import type { KubeObject, ObjectRef } from '../shared/api/objects.ts';
+import type { Resource } from '../shared/kube/resource.ts';
+
+/** What is to be written, as plain data. A step says it, `apply` does it, and a test can look at it in between. */
+export type Effect = CreateEffect | PatchEffect;
+
+export interface CreateEffect {
+  readonly kind: 'create';
+  readonly resource: Resource<KubeObject>;
+  readonly object: KubeObject;
+  /** An object that exists already under the name counts as ours only when it is controlled by this uid. */
+  readonly ownerUid: string;
+}
+
+export interface PatchEffect {
+  readonly kind: 'patch';
+  readonly resource: Resource<KubeObject>;
+  readonly ref: ObjectRef;
+  /** The object that was looked at: an older or another one is not patched. */
+  readonly uid: string;
+  readonly resourceVersion: string;
+  /** RFC 7396. */
+  readonly patch: object;
+  readonly subresource?: 'status';
+}

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { reporters } from '../shared/api/names.ts';
+import { type Client, createClient, type Watcher } from '../shared/kube/client.ts';
+import { type Connection, connect } from '../shared/kube/connection.ts';
+import { createRecorder, type Recorder } from '../shared/kube/events.ts';
+import { createElector } from '../shared/kube/lease.ts';
+import { systemClock } from '../shared/process/clock.ts';
+import { createHealth, opsServer } from '../shared/process/health.ts';
+import { createLogger } from '../shared/process/log.ts';
+import { createMetrics, type Metrics } from '../shared/process/metrics.ts';
+import { runProgram } from '../shared/process/program.ts';
+import type { Component, RunOptions } from '../shared/process/run.ts';
+import type { Settings } from '../shared/process/settings.ts';
+import { loadVerifier, type Verifier } from '../shared/trust/keys.ts';
+import { createExpectations } from './expectations.ts';
+import { createLeading } from './lead.ts';
+import { createReconcile } from './reconcile.ts';
+import { lookup } from './stores.ts';
+import { createWatches } from './watches.ts';
+
+/** The controller: carries out the clones that admission has authorized. Everything is put together here, and nothing else is done. */
+
+const clock = systemClock;
+const random = Math.random;
+/** Milliseconds to finish what is in hand, release the lease and write the last events; a pod is given 30 s by default. */
+const grace = 20_000;
+const lastEvents = 5000;
+
+async function build(settings: Settings<'controller'>): Promise<Omit<RunOptions, 'host'>> {
+  const log = createLogger({ level: settings.logLevel, name: 'controller' });
+  const metrics = createMetrics();
+  const verifier = await readKeys(settings);
+  const connection = await connect(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig });
+  const client = createClient(connection, {
+    clock,
+    random,
+    observe: ({ code, method }) => metrics.apiRequests.inc({ code: String(code), method }),
+  });
+  const components = assemble(settings, { connection, client, verifier, metrics, log });
+  return { log, clock, components, grace };
+}
+
+async function readKeys(settings: Settings<'controller'>): Promise<Verifier> {
+  const [stampPublicKeys, identityKey] = await Promise.all([
+    readFile(settings.stampPublicKeysFile, 'utf8'),
+    readFile(settings.identityKeyFile, 'utf8'),
+  ]);
+  return loadVerifier({ stampPublicKeys, identityKey });
+}
+
+interface Parts {
+  readonly connection: Connection;
+  readonly client: Client & Watcher;
+  readonly verifier: Verifier;
+  readonly metrics: Metrics;
+  readonly log: RunOptions['log'];
+}
+
+function assemble(settings: Settings<'controller'>, parts: Parts): readonly Component[] {
+  const { connection, client, verifier, metrics, log } = parts;
+  const { namespace, podName, sameStorageClass, workers } = settings;
+  const health = createHealth();
+  const recorder = createRecorder({
+    client,
+    clock,
+    log,
+    metrics,
+    random,
+    reportingController: reporters.controller,
+    reportingInstance: podName,
+  });
+  const watches = createWatches({ client, clock, random, log, metrics, health });
+  const { stores } = watches;
+  const expectations = createExpectations((resource, key) => lookup(stores, resource, key), clock);
+  const policy = { sameStorageClass };
+  const reconcile = createReconcile({ client, stores, verifier, recorder, expectations, policy, clock, log, metrics });
+  const { leaseName: name, leaseDuration, renewDeadline, retryPeriod } = settings;
+  const identity = `${podName}_${randomUUID()}`;
+  const lease = { namespace, name, identity, leaseDuration, renewDeadline, retryPeriod };
+  const elector = createElector({ client, clock, random, log, metrics, ...lease });
+  return [
+    opsServer({ host: settings.opsHost, port: settings.opsPort, health, metrics }),
+    connected(connection),
+    recording(recorder),
+    watches,
+    createLeading({ elector, stores, reconcile, workers, clock, random, log, metrics }),
+  ];
+}
+
+/** Closed after everything that uses it. */
+function connected(connection: Connection): Component {
+  return { name: 'connection', start: async () => undefined, stop: async () => connection.close() };
+}
+
+function recording(recorder: Recorder): Component {
+  return { name: 'events', start: async () => undefined, stop: async () => recorder.close(lastEvents) };
+}
+
+await runProgram('controller', build);

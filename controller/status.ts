@@ -1,0 +1,87 @@
+import type { ConditionStatus, DataVolumeCondition, DataVolumeStatus, Phase } from '../shared/api/datavolume.ts';
+import { keyOf } from '../shared/api/objects.ts';
+import type { ReasonCode } from '../shared/api/reasons.ts';
+import { type Observed, ownClaim, targetRef } from './observe.ts';
+import type { Plan } from './plan.ts';
+import type { Wait } from './steps/step.ts';
+
+/** The status that a plan means, in CDI's phases and conditions (cdi-behaviour 4.1 and 4.3). Pure. */
+
+/** Plans that the owner of the DataVolume gets to see; the others only lead to one of these. */
+export type Telling = Extract<Plan, { state: 'waiting' | 'done' }>;
+
+export function statusOf(o: Observed, plan: Telling, now: Date): DataVolumeStatus {
+  const own = ownClaim(o);
+  const news = plan.state === 'done' ? completed : plan.wait;
+  const made = [bound(o, news), running(news), ready(o, news)];
+  return {
+    ...o.volume.status,
+    phase: news.phase,
+    progress: news.phase === 'Succeeded' ? '100.0%' : 'N/A',
+    ...(own === undefined ? {} : { claimName: own.metadata.name }),
+    conditions: made.map((condition) => dated(condition, o.volume.status?.conditions, now)),
+  };
+}
+
+type News = Pick<Wait, 'phase' | 'reason' | 'message'>;
+
+const completed: News = { phase: 'Succeeded', reason: 'Completed', message: 'the clone is complete' };
+
+type Undated = Pick<DataVolumeCondition, 'type' | 'status'> & { readonly reason: ReasonCode; readonly message: string };
+
+function condition(type: Undated['type'], status: ConditionStatus, reason: ReasonCode, message: string): Undated {
+  return { type, status, reason, message };
+}
+
+function bound(o: Observed, news: News): Undated {
+  const own = ownClaim(o);
+  const name = `PersistentVolumeClaim ${keyOf(targetRef(o.volume))}`;
+  if (own === undefined) {
+    const gone = news.phase === 'Succeeded';
+    return condition('Bound', 'False', gone ? 'NotFound' : news.reason, gone ? `${name} does not exist` : news.message);
+  }
+  const { phase } = own.status ?? {};
+  if (phase === 'Bound') return condition('Bound', 'True', 'Bound', `${name} is bound`);
+  if (phase === 'Lost') return condition('Bound', 'False', 'ClaimLost', `${name} lost its volume`);
+  return condition('Bound', 'False', 'Pending', `${name} is not bound yet`);
+}
+
+/** Phases in which data is, or may at any moment be, on its way. */
+const workPhases: ReadonlySet<Phase> = new Set(['CSICloneInProgress']);
+
+function running({ phase, reason, message }: News): Undated {
+  return condition('Running', workPhases.has(phase) ? 'True' : 'False', reason, message);
+}
+
+function ready(o: Observed, { phase, reason, message }: News): Undated {
+  if (phase !== 'Succeeded') return condition('Ready', phase === 'Unknown' ? 'Unknown' : 'False', reason, message);
+  if (ownClaim(o) !== undefined) return condition('Ready', 'True', reason, message);
+  return condition('Ready', 'False', 'NotFound', `PersistentVolumeClaim ${keyOf(targetRef(o.volume))} does not exist`);
+}
+
+/** A condition that says the same as before keeps its times, so that nothing is written when nothing has changed. */
+function dated(made: Undated, before: readonly DataVolumeCondition[] = [], now: Date): DataVolumeCondition {
+  const last = before.find(({ type }) => type === made.type);
+  const at = now.toISOString().replace(/\.\d+Z$/, 'Z');
+  const moved = last?.status !== made.status;
+  const changed = moved || last?.reason !== made.reason || last?.message !== made.message;
+  return {
+    ...made,
+    lastTransitionTime: moved ? at : (last?.lastTransitionTime ?? at),
+    lastHeartbeatTime: changed ? at : (last?.lastHeartbeatTime ?? at),
+  };
+}
+
+/** Whether two statuses say the same. */
+export function sameStatus(a: DataVolumeStatus | undefined, b: DataVolumeStatus): boolean {
+  return (
+    a?.phase === b.phase &&
+    a?.progress === b.progress &&
+    a?.claimName === b.claimName &&
+    JSON.stringify(a?.conditions?.map(fields)) === JSON.stringify(b.conditions?.map(fields))
+  );
+}
+
+function fields({ type, status, reason, message }: DataVolumeCondition): readonly unknown[] {
+  return [type, status, reason, message];
+}

@@ -1,0 +1,60 @@
+import { annotations } from '../../shared/api/names.ts';
+import type { ReasonCode } from '../../shared/api/reasons.ts';
+import type { Decision } from '../../shared/decision/decide.ts';
+import { encodeRecord, parseRecord } from '../../shared/decision/record.ts';
+import type { Observed } from '../observe.ts';
+import { patchVolume } from './parts.ts';
+import { gate, type Step, type Wait, waitFor } from './step.ts';
+
+/** What holds for every clone before its strategy's own steps: it was authorized, for this very source, and it is decided how. */
+
+/** Nothing makes a missing or wrong stamp good: the DataVolume has to be created again, through admission. */
+const stamped = gate('stamped', ({ stamp }) =>
+  stamp.valid
+    ? undefined
+    : waitFor('Failed', 'CloneUnauthorized', `${stamp.message}; delete the DataVolume and create it again`),
+);
+
+/** Asked again up to the end: the provisioner looks the source up by its name, when it gets to it. */
+const sameSource = gate('same-source', ({ source, volume }) => {
+  const stampedUid = source?.ref.uid;
+  const uid = source?.claim?.metadata.uid;
+  if (volume.status?.phase === 'Succeeded' || stampedUid === undefined || uid === undefined || uid === stampedUid)
+    return undefined;
+  const { kind, namespace, name } = source?.ref ?? { kind: '', namespace: '', name: '' };
+  return waitFor(
+    'Failed',
+    'SourceReplaced',
+    `${kind} ${namespace}/${name} was deleted and made again after the clone was authorized; create the DataVolume again to clone what it holds now`,
+  );
+});
+
+const decided: Step = {
+  name: 'decided',
+  done: ({ choice }) => choice.by === 'record',
+  waits: ({ choice }) => {
+    if (choice.by === 'nobody') return waitFor('Pending', 'CloneValidationFailed', choice.message);
+    return choice.by === 'now' ? undecided(choice.decision) : undefined;
+  },
+  effects: (o) => (o.choice.by === 'now' ? [recordDecision(o, o.choice.decision)] : []),
+};
+
+/** The names that users of CDI know, where it has one for the same wait. */
+const renamed: Partial<Record<ReasonCode, ReasonCode>> = { SourceNotFound: 'CloneWithoutSource' };
+
+function undecided(decision: Decision): Wait | undefined {
+  if (decision.outcome === 'chosen') return undefined;
+  const { outcome, reason, message } = decision;
+  if (outcome === 'refused') return waitFor('Pending', 'CloneValidationFailed', `${reason}: ${message}`);
+  return waitFor('Pending', renamed[reason] ?? reason, message);
+}
+
+function recordDecision({ volume }: Observed, decision: Decision): ReturnType<typeof patchVolume> {
+  const id = parseRecord(volume.metadata.annotations?.[annotations.decision])?.id ?? volume.metadata.uid;
+  const strategy = decision.outcome === 'chosen' ? { [annotations.cloneType]: decision.strategy } : {};
+  return patchVolume(volume, {
+    metadata: { annotations: { ...strategy, [annotations.decision]: encodeRecord(decision, { id }) } },
+  });
+}
+
+export const admissionSteps: readonly Step[] = [stamped, sameSource, decided];

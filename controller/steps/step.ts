@@ -1,0 +1,37 @@
+import type { Phase } from '../../shared/api/datavolume.ts';
+import type { ReasonCode } from '../../shared/api/reasons.ts';
+import type { Effect } from '../effects.ts';
+import type { Observed } from '../observe.ts';
+
+/** A step is data: when it is done, what it waits for, what it writes. It knows nothing of the other steps. */
+export interface Step {
+  readonly name: string;
+  readonly done: (o: Observed) => boolean;
+  /** Asked only of a step that is not done. */
+  readonly waits: (o: Observed) => Wait | undefined;
+  /** Asked only of a step that is neither done nor waiting. */
+  readonly effects: (o: Observed) => readonly Effect[];
+  /** The user's right is asked for again before the effects are carried out. */
+  readonly guarded?: true;
+}
+
+/** Why a clone does not go on, as its owner gets to see it. */
+export interface Wait {
+  readonly phase: Phase;
+  readonly reason: ReasonCode;
+  readonly message: string;
+  readonly type: 'Normal' | 'Warning';
+  /** Milliseconds after which to look again; only where no watch tells that the wait is over. */
+  readonly again?: number;
+  /** Look again with growing pauses: what failed may succeed a little later. */
+  readonly retry?: true;
+}
+
+export function waitFor(phase: Phase, reason: ReasonCode, message: string, more: Partial<Wait> = {}): Wait {
+  return { phase, reason, message, type: 'Warning', ...more };
+}
+
+/** A step that writes nothing: it is done as soon as nothing holds the clone up. */
+export function gate(name: string, waits: (o: Observed) => Wait | undefined): Step {
+  return { name, waits, done: (o) => waits(o) === undefined, effects: () => [] };
+}
