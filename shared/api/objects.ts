@@ -216,3 +216,16 @@ export interface Event extends KubeObject {
   readonly reportingInstance: string;
   readonly series?: { readonly count: number; readonly lastObservedTime: string };
 }
+
+type Amounts = Readonly<Record<string, string>>;
+
+export interface ResourceQuota extends KubeObject {
+  readonly spec?: { readonly hard?: Amounts; readonly scopes?: readonly string[]; readonly scopeSelector?: unknown };
+  readonly status?: { readonly hard?: Amounts; readonly used?: Amounts };
+}
+
+export interface LimitRange extends KubeObject {
+  readonly spec?: {
+    readonly limits?: readonly { readonly type: string; readonly min?: Amounts; readonly max?: Amounts }[];
+  };
+}

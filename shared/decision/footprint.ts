@@ -1,0 +1,42 @@
+import type { Strategy } from '../api/names.ts';
+import type { CloneFacts } from './facts.ts';
+import { sourceSize } from './sizes.ts';
+
+/** What a clone makes in one namespace: for the planner's dry run, and to be held against quotas before anything is made. */
+export interface Footprint {
+  readonly namespace: string;
+  readonly claims: readonly PlannedClaim[];
+  readonly snapshots: number;
+  readonly pods: number;
+}
+
+export interface PlannedClaim {
+  /** Bytes; undefined when not even the source's size is known. */
+  readonly size?: bigint;
+  readonly storageClassName?: string;
+  /** Gone again when the clone is done. */
+  readonly temporary: boolean;
+}
+
+/**
+ * The objects of a clone, by namespace, the target's first. Within a namespace the target claim is filled itself; into another one a
+ * temporary claim beside the source is filled and its volume handed over, so for a moment both namespaces pay for it (design,
+ * section 4). A restored snapshot costs a VolumeSnapshot unless it is the source itself.
+ */
+export function footprint(strategy: Strategy, facts: CloneFacts): readonly Footprint[] {
+  const { source, target } = facts;
+  const size = target.requested ?? sourceSize(source);
+  const claim = (temporary: boolean): PlannedClaim => ({
+    ...(size === undefined ? {} : { size }),
+    ...(target.storageClassName === undefined ? {} : { storageClassName: target.storageClassName }),
+    temporary,
+  });
+  const snapshots = strategy === 'snapshot' && source.kind === 'PersistentVolumeClaim' ? 1 : 0;
+  const pods = strategy === 'copy' ? 1 : 0;
+  if (source.namespace === target.namespace)
+    return [{ namespace: target.namespace, claims: [claim(false)], snapshots, pods }];
+  return [
+    { namespace: target.namespace, claims: [claim(false)], snapshots: 0, pods: 0 },
+    { namespace: source.namespace, claims: [claim(true)], snapshots, pods },
+  ];
+}

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import type { LimitRange, ResourceQuota } from '../../../shared/api/objects.ts';
+import { footprint } from '../../../shared/decision/footprint.ts';
+import { quotaFindings } from '../../../shared/decision/quota.ts';
+import { facts } from '../../support/build/facts.ts';
+
+const away = facts();
+const home = facts({ source: { namespace: 'tenant-a' } });
+
+function quota(
+  namespace: string,
+  hard: Record<string, string>,
+  used: Record<string, string> = {},
+  spec = {},
+): ResourceQuota {
+  return { metadata: { namespace, name: 'q' }, spec, status: { hard, used } };
+}
+
+function limit(max: string, min = '0', type = 'PersistentVolumeClaim'): LimitRange {
+  return {
+    metadata: { namespace: 'tenant-a', name: 'l' },
+    spec: { limits: [{ type, max: { storage: max }, min: { storage: min } }] },
+  };
+}
+
+const found = (
+  given: typeof away,
+  strategy: 'csi-clone' | 'snapshot' | 'copy',
+  quotas: ResourceQuota[],
+  limits: LimitRange[] = [],
+) =>
+  quotaFindings(footprint(strategy, given), quotas, limits).map(
+    ({ namespace, resource }) => `${namespace} ${resource}`,
+  );
+
+describe('footprint', () => {
+  const size = 10n << 30n;
+  const claim = { size, storageClassName: 'fast' };
+
+  it('is one claim within a namespace', () => {
+    expect(footprint('csi-clone', home)).toEqual([
+      { namespace: 'tenant-a', claims: [{ ...claim, temporary: false }], snapshots: 0, pods: 0 },
+    ]);
+  });
+
+  it('has a temporary claim beside the source when the target is elsewhere', () => {
+    expect(footprint('snapshot', away)).toEqual([
+      { namespace: 'tenant-a', claims: [{ ...claim, temporary: false }], snapshots: 0, pods: 0 },
+      { namespace: 'golden', claims: [{ ...claim, temporary: true }], snapshots: 1, pods: 0 },
+    ]);
+  });
+
+  it('has a pod for a copy, and no snapshot where the source is one', () => {
+    expect(footprint('copy', home)[0]).toMatchObject({ pods: 1, snapshots: 0 });
+    expect(
+      footprint('snapshot', facts({ source: { kind: 'VolumeSnapshot', namespace: 'tenant-a' } }))[0],
+    ).toMatchObject({ snapshots: 0 });
+  });
+
+  it('takes the size of the source when none is asked for', () => {
+    const given = facts({ source: { requested: 5n, capacity: 5n }, without: ['target.requested'] });
+    expect(footprint('csi-clone', given)[0]?.claims[0]?.size).toBe(5n);
+  });
+});
+
+describe('quotaFindings', () => {
+  it.each([
+    ['enough room', quota('tenant-a', { 'requests.storage': '20Gi' }, { 'requests.storage': '10Gi' }), []],
+    [
+      'one byte too little',
+      quota('tenant-a', { 'requests.storage': '20Gi' }, { 'requests.storage': '10737418241' }),
+      ['tenant-a requests.storage'],
+    ],
+    [
+      'no more claims',
+      quota('tenant-a', { persistentvolumeclaims: '3' }, { persistentvolumeclaims: '3' }),
+      ['tenant-a persistentvolumeclaims'],
+    ],
+    [
+      'counted as objects',
+      quota('tenant-a', { 'count/persistentvolumeclaims': '0' }),
+      ['tenant-a count/persistentvolumeclaims'],
+    ],
+    [
+      'of the class',
+      quota('tenant-a', { 'fast.storageclass.storage.k8s.io/requests.storage': '1Gi' }),
+      ['tenant-a fast.storageclass.storage.k8s.io/requests.storage'],
+    ],
+    ['of another class', quota('tenant-a', { 'slow.storageclass.storage.k8s.io/requests.storage': '1Gi' }), []],
+    [
+      'the temporary claim in the source namespace',
+      quota('golden', { 'requests.storage': '1Gi' }),
+      ['golden requests.storage'],
+    ],
+    [
+      'the snapshot in the source namespace',
+      quota('golden', { 'count/volumesnapshots.snapshot.storage.k8s.io': '0' }),
+      ['golden count/volumesnapshots.snapshot.storage.k8s.io'],
+    ],
+    ['another namespace', quota('elsewhere', { 'requests.storage': '1' }), []],
+    ['scoped to some pods', quota('tenant-a', { 'requests.storage': '1' }, {}, { scopes: ['BestEffort'] }), []],
+    ['things that a clone does not make', quota('tenant-a', { secrets: '0', 'requests.cpu': '0' }), []],
+  ])('%s', (_what, given, expected) => {
+    expect(found(away, 'snapshot', [given])).toEqual(expected);
+  });
+
+  it('counts the pod of a copy', () => {
+    expect(found(home, 'copy', [quota('tenant-a', { pods: '0' })])).toEqual(['tenant-a pods']);
+  });
+
+  it('knows limits of single claims, above and below', () => {
+    expect(found(home, 'csi-clone', [], [limit('10Gi')])).toEqual([]);
+    expect(found(home, 'csi-clone', [], [limit('9Gi')])).toEqual(['tenant-a storage']);
+    expect(found(home, 'csi-clone', [], [limit('20Gi', '11Gi')])).toEqual(['tenant-a storage']);
+    expect(found(home, 'csi-clone', [], [limit('1Gi', '0', 'Container')])).toEqual([]);
+  });
+
+  it('says what is needed, what is used, and of what', () => {
+    const [finding] = quotaFindings(
+      footprint('csi-clone', home),
+      [quota('tenant-a', { 'requests.storage': '15Gi' }, { 'requests.storage': '8Gi' })],
+      [],
+    );
+    expect(finding?.message).toBe(
+      'needs 10Gi requests.storage in tenant-a, but 8Gi of 15Gi are used (ResourceQuota/q)',
+    );
+  });
+});
