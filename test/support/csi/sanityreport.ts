@@ -20,7 +20,7 @@ export function parseReport(output: string): SanityReport | undefined {
   return {
     passed: Number(passed),
     failed: Number(failed),
-    summary: `${passed} passed, ${failed} failed, ${pending} pending, ${skipped} skipped (not offered), ${ran['seconds']} s`,
+    summary: `${passed} passed, ${failed} failed, ${pending} pending, ${skipped} skipped, ${ran['seconds']} s`,
     failures: [...new Set([...output.matchAll(/^\s*\[FAIL\] (.+)$/gm)].map((match) => match[1] ?? ''))],
   };
 }
