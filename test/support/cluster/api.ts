@@ -30,7 +30,8 @@ export function createApi(server: string, ca: string, token: string): Api {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.body.text();
-    if (response.statusCode >= 300) throw new ApiCallError(response.statusCode, `${method} ${path}: ${text}`);
+    if (response.statusCode >= 300)
+      throw new ApiCallError(response.statusCode, `${method} ${path}: ${messageIn(text)}`);
     return (text.startsWith('{') ? JSON.parse(text) : text) as T;
   };
   return {
@@ -40,4 +41,13 @@ export function createApi(server: string, ca: string, token: string): Api {
       call('PATCH', `${path}?fieldManager=clonegate-test&force=true`, 'application/apply-patch+yaml', body),
     close: () => dispatcher.destroy(),
   };
+}
+
+/** The sentence of a Status; the whole answer when it is something else. */
+function messageIn(text: string): string {
+  try {
+    return (JSON.parse(text) as { readonly message?: string }).message ?? text;
+  } catch {
+    return text;
+  }
 }

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 /** How everything of ours is told from what else is on the machine: folders by this prefix, processes by this variable. */
 export const idPrefix = 'clonegate-';
 export const markerVariable = 'CLONEGATE_CLUSTER';
+/** The watchdog has one of its own, so that it does not end itself. */
+export const watchdogVariable = 'CLONEGATE_WATCHDOG';
 
 const memoryRoot = '/dev/shm';
 

@@ -16,18 +16,18 @@ export interface LoopDevice {
 }
 
 /**
- * Every live process that carries our variable. A dead one that nobody has reaped yet has no environment any more, so it is not
+ * Every live process that carries the variable. A dead one that nobody has reaped yet has no environment any more, so it is not
  * among them.
  */
-export function markedProcesses(): readonly MarkedProcess[] {
+export function markedProcesses(variable = markerVariable): readonly MarkedProcess[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids.flatMap((pid) => {
     const marker = read(`/proc/${pid}/environ`)
       .split('\0')
-      .find((entry) => entry.startsWith(`${markerVariable}=`));
+      .find((entry) => entry.startsWith(`${variable}=`));
     if (marker === undefined) return [];
     const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
-    return [{ pid: Number(pid), cluster: marker.slice(markerVariable.length + 1), command }];
+    return [{ pid: Number(pid), cluster: marker.slice(variable.length + 1), command }];
   });
 }
 

@@ -56,10 +56,10 @@ async function startDrivers(
 /** The snapshot API first: a VolumeSnapshotClass can only be made once its kind is served. */
 async function furnish(api: Api, drivers: readonly DriverOptions[], assets: Promise<Assets>): Promise<void> {
   await applyAll(api, await readManifests((await assets).snapshotCrds));
-  await until('the snapshot API to be served', async () => {
-    const kinds = await api.get<{ readonly resources: readonly unknown[] }>('/apis/snapshot.storage.k8s.io/v1');
-    return kinds.resources.length > 0;
-  });
+  // Each kind by itself: the API server takes them up one after the other.
+  for (const kind of ['volumesnapshotclasses', 'volumesnapshotcontents', 'volumesnapshots']) {
+    await until(`${kind} to be served`, () => api.get(`/apis/snapshot.storage.k8s.io/v1/${kind}`));
+  }
   await applyAll(api, [...nodeManifests(drivers), ...drivers.flatMap(driverManifests)]);
   await api.apply(`${pathOfManifest(nodeStatus)}/status`, nodeStatus);
 }

@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../../support/cluster/main.ts', import.meta.url));
+const run = (args: readonly string[], env: NodeJS.ProcessEnv = process.env) =>
+  spawnSync(process.execPath, [program, ...args], { encoding: 'utf8', env });
+
+test('--help tells how to use it', () => {
+  const { status, stdout } = run(['--help']);
+  expect(status).toBe(0);
+  expect(stdout).toContain('--tier storage|api');
+});
+
+test.for([
+  [['--tier', 'moon'], '--tier moon: must be "api" or "storage"'],
+  [['--teir', 'api'], "Unknown option '--teir'"],
+  [['bulid'], 'unknown argument bulid: the only command is "build"'],
+] as const)('bad arguments %j are refused with a hint', ([args, message]) => {
+  const { status, stderr } = run(args);
+  expect(status).toBe(2);
+  expect(stderr).toContain(message);
+  expect(stderr).toContain('--help');
+});
+
+test('without Go one line says what to install', () => {
+  const { status, stderr } = run(['build'], { PATH: '/nowhere' });
+  expect(status).toBe(1);
+  expect(stderr).toBe('building the control plane needs Go 1.26 or newer, see https://go.dev/dl (it is not in PATH)\n');
+});

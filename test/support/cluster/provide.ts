@@ -1,0 +1,17 @@
+import type { TestProject } from 'vitest/node';
+import type { ClusterAddress } from './access.ts';
+import { type ClusterOptions, startCluster } from './index.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The cluster that all test files of a project share; see `sharedCluster`. */
+    readonly cluster: ClusterAddress;
+  }
+}
+
+/** For a project's global setup: starts the shared cluster. @returns the teardown. */
+export async function provideCluster(project: TestProject, options: ClusterOptions): Promise<() => Promise<void>> {
+  const cluster = await startCluster(options);
+  project.provide('cluster', cluster.address);
+  return () => cluster.stop();
+}
