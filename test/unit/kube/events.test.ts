@@ -122,23 +122,58 @@ describe('a recorder', () => {
     expect(stored().map(({ series }) => series?.count)).toEqual([150]);
   });
 
-  test('counts once what arrived although its answer was lost', async () => {
-    const { api, clock, join, stored } = world();
-    let lose = 2;
-    const recorder = join(async ({ verb, body, namespace = '', name }) => {
-      if (verb === 'get' || lose === 0) return;
-      lose -= 1;
-      if (verb === 'create') await api.client().create(events, body as Event);
-      else await api.client().mergePatch(events, { namespace, name }, body as object);
-      throw answer(0, 'Unreachable');
+  test('meets another replica also when each saw it once, in the same moment', async () => {
+    const { clock, join, stored } = world();
+    join().emit(emission());
+    join(undefined, { reportingInstance: 'webhook-2' }).emit(emission());
+    await clock.advance(5000);
+    expect(stored().map(({ series }) => series?.count)).toEqual([2]);
+  });
+
+  test('keeps the latest time of replicas whose clocks differ', async () => {
+    const { clock, join, stored } = world();
+    const ahead = { now: () => clock.now() + 3000, elapsed: () => clock.elapsed(), sleep: clock.sleep.bind(clock) };
+    const one = join(undefined, { clock: ahead });
+    one.emit(emission());
+    one.emit(emission());
+    await settle();
+    join(undefined, { reportingInstance: 'webhook-2' }).emit(emission());
+    await settle();
+    expect(stored()[0]?.series).toEqual({ count: 3, lastObservedTime: '2023-11-14T22:20:03.000000Z' });
+  });
+
+  test.each(['create', 'patch'] as const)(
+    'counts once what a %s brought although its answer was lost',
+    async (lossy) => {
+      const { api, clock, join, stored } = world();
+      let lost = 0;
+      const recorder = join(async ({ verb, body, namespace = '', name }) => {
+        if (verb !== lossy || lost > 0) return;
+        lost += 1;
+        if (verb === 'create') await api.client().create(events, body as Event);
+        else await api.client().mergePatch(events, { namespace, name }, body as object);
+        recorder.emit(emission());
+        throw answer(0, 'Unreachable');
+      });
+      recorder.emit(emission());
+      await clock.advance(20_000);
+      recorder.emit(emission());
+      await clock.advance(20_000);
+      expect(lost).toBe(1);
+      expect(stored().map(({ series }) => series?.count)).toEqual([3]);
+    },
+  );
+
+  test('loses nothing that happens while it writes', async () => {
+    const { clock, join, stored } = world();
+    let emitted = 0;
+    const recorder = join(() => {
+      if (emitted < 3) recorder.emit(emission());
+      emitted += 1;
     });
     recorder.emit(emission());
-    await clock.advance(20_000);
-    recorder.emit(emission());
-    recorder.emit(emission());
-    await clock.advance(20_000);
-    expect(lose).toBe(0);
-    expect(stored().map(({ series }) => series?.count)).toEqual([3]);
+    await clock.advance(60_000);
+    expect(stored()[0]?.series?.count).toBe(4);
   });
 
   test('makes the event again when it was deleted meanwhile', async () => {
@@ -249,11 +284,25 @@ describe('a recorder', () => {
 
   test('has a budget for all together', async () => {
     const { join, stored, figures } = world();
-    const recorder = join(undefined, { budgets: { all: { burst: 10, perSecond: 1 } } });
+    const budgets = { all: { burst: 10, perSecond: 1 } };
+    const recorder = join(undefined, { budgets, fallbackNamespace: 'gate' });
     for (let at = 0; at < 50; at += 1) recorder.emit(emission({ regarding: { name: `dv-${at}` }, budgetKey: `${at}` }));
-    await settle();
+    await recorder.flush(1000);
     expect(stored().length).toBe(10);
+    expect(stored('gate').map(({ series }) => series?.count)).toEqual([40]);
     expect(await figures('clonegate_events_dropped_total')).toEqual(['{cause="global-budget"} 40']);
+  });
+
+  test('puts counts off while there is no budget for them', async () => {
+    const { clock, join, stored } = world();
+    const recorder = join(undefined, { budgets: { all: { burst: 1, perSecond: 0.05 } } });
+    recorder.emit(emission());
+    await clock.advance(6000);
+    for (let each = 0; each < 5; each += 1) recorder.emit(emission());
+    await clock.advance(10_000);
+    expect(stored()[0]?.series).toBeUndefined();
+    await clock.advance(10_000);
+    expect(stored()[0]?.series?.count).toBe(6);
   });
 
   test('holds only so many events that wait, and counts the others', async () => {
