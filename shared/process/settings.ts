@@ -34,7 +34,7 @@ function row<const P extends Program, T>(
   programs: readonly P[],
   kind: Kind<T>,
   doc: string,
-  rest: Omit<Row<P, T>, 'programs' | 'kind' | 'doc'> = {},
+  rest: Omit<Row<P, NoInfer<T>>, 'programs' | 'kind' | 'doc'> = {},
 ): Row<P, T> {
   return { programs, kind, doc, ...rest };
 }
