@@ -23,7 +23,7 @@ export interface Access {
  *   forbidden, and never a "yes": report it as `CloneAuthorizationFailed`.
  */
 export async function askAccess(
-  client: Client,
+  client: Pick<Client, 'review'>,
   user: UserInfo,
   source: CloneSource,
   options?: CallOptions,
