@@ -42,7 +42,10 @@ export function announce({ recorder, log, metrics }: Ears, o: Observed, plan: Te
   const { volume, choice } = o;
   const strategy = choice.by === 'record' ? choice.strategy : 'none';
   if (plan.state === 'waiting') {
-    log.info({ dataVolume: volume, step: plan.step, strategy, reason: news.reason, why: news.note }, 'Clone waits');
+    log.info(
+      { dataVolume: volume, step: plan.step, strategy, reason: news.reason, why: news.note },
+      'Clone changed state',
+    );
     if (isRefusal(news.reason)) metrics.unauthorizedRefused.inc({ reason: news.reason });
     return;
   }

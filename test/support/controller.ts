@@ -1,0 +1,86 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
+import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
+import { freePort } from './cluster/ports.ts';
+import type { Cluster, ManagedProcess } from './cluster/index.ts';
+
+/** The real controller as a process beside a cluster, under its own ServiceAccount and with the rights that its manifest gives it. */
+
+export interface ControllerOptions {
+  /** The webhook's, where one runs; else new ones. */
+  readonly keys?: StampKeyFiles;
+  /** Further flags, for instance `--lease-duration=2s`. */
+  readonly args?: readonly string[];
+  /** Name among the cluster's processes; default `clonegate-controller`. */
+  readonly name?: string;
+}
+
+export interface RunningController {
+  readonly process: ManagedProcess;
+  readonly keys: StampKeyFiles;
+  /** Serves /livez, /readyz and /metrics. */
+  readonly opsUrl: string;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const namespace = 'clonegate-system';
+const account = 'clonegate-controller';
+
+/** Installs what the controller needs and starts it. @returns when it leads. */
+export async function startController(cluster: Cluster, options: ControllerOptions = {}): Promise<RunningController> {
+  await installController(cluster);
+  const keys = options.keys ?? (await generateStampKeys());
+  const name = options.name ?? account;
+  const port = await freePort();
+  const opsUrl = `http://127.0.0.1:${port}`;
+  const args = [
+    join(root, 'controller/main.ts'),
+    `--kubeconfig=${await cluster.serviceAccountKubeconfig(namespace, account)}`,
+    `--namespace=${namespace}`,
+    `--pod-name=${name}`,
+    '--ops-host=127.0.0.1',
+    `--ops-port=${port}`,
+    ...writeKeys(join(cluster.address.folder, `${name}-keys`), keys),
+    ...(options.args ?? []),
+  ];
+  const program = await cluster.run(name, process.execPath, args, { ready: () => leads(opsUrl) });
+  return { process: program, keys, opsUrl };
+}
+
+/** Namespace, definitions, ServiceAccount and rights; again and again without harm. */
+export async function installController(cluster: Pick<Cluster, 'kubectl'>): Promise<void> {
+  const kubectl = async (...args: string[]): Promise<void> => {
+    const { code, stderr } = await cluster.kubectl(args);
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+  };
+  const manifest = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
+  const { code, stderr } = await cluster.kubectl(['apply', '--server-side', '-f', '-'], {
+    input: JSON.stringify(manifest),
+  });
+  if (code !== 0) throw new Error(`namespace ${namespace}: ${stderr}`);
+  const chart = join(root, 'charts/clonegate');
+  await kubectl('apply', '--server-side', '-f', join(chart, 'crds'), '-f', join(chart, 'manifests/controller.yaml'));
+  await kubectl('wait', '--for=condition=Established', '--timeout=30s', '-f', join(chart, 'crds'));
+}
+
+/** @returns the flags that name the files. */
+function writeKeys(folder: string, { stampPublicKeys, identityKey }: StampKeyFiles): readonly string[] {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const write = (file: string, text: string): string => {
+    const path = join(folder, file);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  return [
+    `--stamp-public-keys-file=${write('stamp-public-keys.json', stampPublicKeys)}`,
+    `--identity-key-file=${write('identity-key.json', identityKey)}`,
+  ];
+}
+
+/** Ready as soon as it leads: a replica that only stands by is ready too, but does nothing yet. */
+async function leads(opsUrl: string): Promise<boolean> {
+  const { body } = await request(`${opsUrl}/metrics`);
+  return /^leader_election_master_status\{[^}]*\} 1$/m.test(await body.text());
+}
