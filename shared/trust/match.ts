@@ -90,8 +90,8 @@ function decisionDiffers(digest: string | undefined, { metadata }: DataVolume): 
 }
 
 /** SHA-256 (base64url) over the annotations that tell how to clone: who can write annotations must not be able to choose. */
-export function digestOf(decided: ObjectMeta['annotations']): string {
-  const covered = [decided?.[annotations.cloneType] ?? null, decided?.[annotations.decision] ?? null];
+export function digestOf(decided: Readonly<Record<string, string | undefined>> = {}): string {
+  const covered = [decided[annotations.cloneType] ?? null, decided[annotations.decision] ?? null];
   return createHash('sha256').update(JSON.stringify(covered)).digest('base64url');
 }
 

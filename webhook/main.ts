@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises';
+import manifest from '../package.json' with { type: 'json' };
+import { reporters } from '../shared/api/names.ts';
+import { createClient } from '../shared/kube/client.ts';
+import { connect } from '../shared/kube/connection.ts';
+import { createRecorder } from '../shared/kube/events.ts';
+import { systemClock } from '../shared/process/clock.ts';
+import { createHealth, opsServer } from '../shared/process/health.ts';
+import { createLogger, type Logger } from '../shared/process/log.ts';
+import { createMetrics, type Metrics } from '../shared/process/metrics.ts';
+import { runProgram } from '../shared/process/program.ts';
+import type { Component, RunOptions } from '../shared/process/run.ts';
+import type { Settings } from '../shared/process/settings.ts';
+import { loadSigner, loadVerifier, type Signer, type Verifier } from '../shared/trust/keys.ts';
+import { createAsk } from './access.ts';
+import { createAudit } from './audit.ts';
+import { createMutate } from './mutate.ts';
+import { createServer } from './server.ts';
+import { createStorage } from './storage.ts';
+import { createValidate } from './validate.ts';
+
+/** The admission webhook. Everything is put together here, and nothing else is done. `node webhook/main.ts --help` tells the settings. */
+
+const clock = systemClock;
+const random = Math.random;
+/** Milliseconds to answer the calls in hand and write the last events; a pod is given 30 s by default. */
+const grace = 20_000;
+const lastEvents = 5000;
+
+async function build(settings: Settings<'webhook'>): Promise<Omit<RunOptions, 'host'>> {
+  const log = createLogger({ level: settings.logLevel, name: 'webhook' });
+  const metrics = createMetrics();
+  metrics.buildInfo.set({ version: manifest.version }, 1);
+  return { log, clock, grace, components: await assemble(settings, log, metrics) };
+}
+
+async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Metrics): Promise<readonly Component[]> {
+  const { kubeconfig, podName, auditNamespace, controllerUser, sameStorageClass, host, port } = settings;
+  const [tls, keys] = await Promise.all([readTls(settings), readKeys(settings)]);
+  const connection = await connect(kubeconfig === '' ? {} : { kubeconfig });
+  const client = createClient(connection, {
+    clock,
+    random,
+    observe: ({ code, method }) => metrics.apiRequests.inc({ code: String(code), method }),
+  });
+  const health = createHealth();
+  const recorder = createRecorder({
+    client,
+    clock,
+    log,
+    metrics,
+    random,
+    reportingController: reporters.webhook,
+    reportingInstance: podName,
+    fallbackNamespace: auditNamespace,
+  });
+  const storage = createStorage({ client, clock, random, log, metrics, health });
+  const ask = createAsk({ client, clock, metrics });
+  const handlers = [
+    createMutate({ ...keys, ask, client, storage: storage.lookups, policy: { sameStorageClass }, clock }),
+    createValidate({ ...keys, ask, client, controllerUser }),
+  ];
+  const audit = createAudit({ log, metrics, recorder, auditNamespace });
+  const server = createServer({ host, port, tls, handlers, audit, clock, log });
+  health.check('admission', () => server.port > 0 || 'admission calls are not served yet');
+  return [
+    opsServer({ host: settings.opsHost, port: settings.opsPort, health, metrics }),
+    { name: 'connection', start: async () => undefined, stop: async () => await connection.close() },
+    { name: 'events', start: async () => undefined, stop: async () => await recorder.close(lastEvents) },
+    storage,
+    // Last, so that it is the first to stop: calls in hand still need all the others.
+    server,
+  ];
+}
+
+async function readTls({ tlsCertFile, tlsKeyFile }: Settings<'webhook'>): Promise<{ cert: string; key: string }> {
+  const [cert, key] = await Promise.all([readFile(tlsCertFile, 'utf8'), readFile(tlsKeyFile, 'utf8')]);
+  return { cert, key };
+}
+
+async function readKeys(settings: Settings<'webhook'>): Promise<{ signer: Signer; verifier: Verifier }> {
+  const [stampKey, stampPublicKeys, identityPublicKey] = await Promise.all([
+    readFile(settings.stampKeyFile, 'utf8'),
+    readFile(settings.stampPublicKeysFile, 'utf8'),
+    readFile(settings.identityPublicKeyFile, 'utf8'),
+  ]);
+  const [signer, verifier] = await Promise.all([
+    loadSigner({ stampKey, identityPublicKey }),
+    loadVerifier({ stampPublicKeys }),
+  ]);
+  // Else every clone would be stamped here and refused there, and nobody would know why.
+  if (!verifier.stamp.has(signer.stamp.id))
+    throw new Error(
+      `${settings.stampPublicKeysFile}: lacks the public key ${signer.stamp.id} of ${settings.stampKeyFile}; publish it before it signs`,
+    );
+  return { signer, verifier };
+}
+
+await runProgram('webhook', build);

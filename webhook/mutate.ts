@@ -1,0 +1,91 @@
+import { type DataVolume, isClone } from '../shared/api/datavolume.ts';
+import { annotations, reservedAnnotations } from '../shared/api/names.ts';
+import { decide } from '../shared/decision/decide.ts';
+import type { PolicyFacts } from '../shared/decision/facts.ts';
+import { gatherFacts, type StorageLookups } from '../shared/decision/gather.ts';
+import { parseRecord } from '../shared/decision/record.ts';
+import type { Client } from '../shared/kube/client.ts';
+import type { Ask } from './access.ts';
+import { type Found, readSource } from './lookup.ts';
+import { patchAnnotations } from './patch.ts';
+import { allowed, patched } from './respond.ts';
+import type { Review } from './review.ts';
+import type { Findings, Handler, Ruling } from './ruling.ts';
+import { readVolume } from './shape.ts';
+import { resolveSource } from './source.ts';
+import { faultsOf } from './spec.ts';
+import { annotate, type StampingParts } from './stamping.ts';
+
+/**
+ * The mutating webhook: whoever may clone gets the decision and a stamp onto the DataVolume. It never refuses and never says anything to
+ * anybody; what it leaves unstamped is refused by the validating webhook, which alone sees the object as it will be stored.
+ */
+
+export interface MutateParts extends StampingParts {
+  readonly ask: Ask;
+  readonly client: Pick<Client, 'get'>;
+  /** The cluster's storage as it is known at the moment of the call. */
+  readonly storage: () => StorageLookups;
+  readonly policy: PolicyFacts;
+}
+
+export function createMutate(parts: MutateParts): Handler {
+  return {
+    webhook: 'mutate',
+    rule: async (review, signal) => {
+      const volume = cloneIn(review);
+      return volume === undefined ? { response: allowed(review.uid) } : await rule(parts, review, volume, signal);
+    },
+    fail: (review, error) => {
+      const volume = cloneIn(review);
+      return volume === undefined ? { response: allowed(review.uid) } : unstamped(review, volume, { error });
+    },
+  };
+}
+
+/** The DataVolume when there is something to decide: a clone that is being created, and nothing that validate refuses at sight. */
+function cloneIn({ operation, object, namespace }: Review): DataVolume | undefined {
+  if (operation !== 'CREATE') return undefined;
+  const { volume } = readVolume(object, namespace);
+  if (volume === undefined || !isClone(volume) || volume.metadata.deletionTimestamp !== undefined) return undefined;
+  return faultsOf(volume).length === 0 ? volume : undefined;
+}
+
+async function rule(parts: MutateParts, review: Review, volume: DataVolume, signal: AbortSignal): Promise<Ruling> {
+  const { asked, source, via } = await resolveSource(parts.client, volume, signal);
+  if (source === undefined) return unstamped(review, volume, { asked });
+  // Both at once, but what is read counts for nothing, not even for the time that the answer takes, unless the user has the right.
+  const reading = new AbortController();
+  const read = readSource(parts.client, source, AbortSignal.any([signal, reading.signal]));
+  read.catch(() => undefined);
+  try {
+    const access = await parts.ask(review.userInfo, source, signal);
+    if (!access.allowed) return unstamped(review, volume, { asked, source, access: 'denied' });
+    const found = await read;
+    const facts = gatherFacts({ volume, source, ...found, stores: parts.storage(), policy: parts.policy });
+    const identified = { ...source, ...uidOf(found) };
+    const wanted = await annotate(parts, { review, volume, via, source: identified, decision: decide(facts) });
+    return {
+      response: patched(review.uid, patchAnnotations(volume.metadata.annotations, wanted)),
+      about: { asked, source, access: 'allowed', ...recorded(wanted[annotations.decision]) },
+    };
+  } finally {
+    reading.abort();
+  }
+}
+
+/** Whatever the user put there is taken away: an answer that we did not give must not look like one. */
+function unstamped(review: Review, volume: DataVolume, about: Findings): Ruling {
+  const none = Object.fromEntries(reservedAnnotations.map((key) => [key, undefined]));
+  return { response: patched(review.uid, patchAnnotations(volume.metadata.annotations, none)), about };
+}
+
+function uidOf({ sourceClaim, sourceSnapshot }: Found): { readonly uid?: string } {
+  const uid = (sourceClaim ?? sourceSnapshot)?.metadata.uid;
+  return uid === undefined ? {} : { uid };
+}
+
+function recorded(text: string | undefined): Pick<Findings, 'record'> {
+  const record = parseRecord(text);
+  return record === undefined ? {} : { record };
+}
