@@ -95,10 +95,13 @@ export function openConnection(source: AccessSource, options: ConnectionOptions 
       return await (reading ??= read(false));
     },
     renew: async (used) => {
-      if (held !== undefined && (held.route !== used || clock.elapsed() - renewedAt < refusedAgainAfter))
-        return held.route;
-      renewedAt = clock.elapsed();
-      return await (reading ??= read(true));
+      if (held !== undefined && held.route !== used) return held.route;
+      if (reading === undefined) {
+        if (held !== undefined && clock.elapsed() - renewedAt < refusedAgainAfter) return held.route;
+        renewedAt = clock.elapsed();
+        reading = read(true);
+      }
+      return await reading;
     },
     close: async () => {
       closed = true;

@@ -74,7 +74,9 @@ function loadFile(config: KubeConfig, file: string): void {
   // client-node 2.0.1 looks for `token-file`, but the field is called `tokenFile` everywhere else. Its own auth-provider of that name
   // is left alone.
   const text = readFileSync(file, 'utf8');
-  const standard = text.includes('auth-provider') ? text : text.replaceAll(/(["']?)\btokenFile\1\s*:/g, 'token-file:');
+  const standard = text.includes('auth-provider')
+    ? text
+    : text.replaceAll(/(["']?)\btokenFile\1\s*:/g, '$1token-file$1: ');
   config.loadFromString(standard);
   config.makePathsAbsolute(resolve(dirname(file)));
 }

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { isObject, parseObject } from '../api/json.ts';
 import type { KubeObject, Stored } from '../api/objects.ts';
 import type { Clock } from '../process/clock.ts';
 import { errorOf, readError } from './answer.ts';
@@ -103,26 +104,27 @@ async function open(
 }
 
 function parse<T extends KubeObject>(call: Named, line: string): WatchEvent<T> {
-  let event: { readonly type?: unknown; readonly object?: unknown };
-  try {
-    event = JSON.parse(line) as typeof event;
-  } catch {
-    throw new ApiError(`${nameOf(call)}: an event is not JSON`, { code: 0, reason: 'InvalidAnswer' });
-  }
+  const event = parseObject(line);
+  if (event === undefined) throw invalid(call, 'an event is not a JSON object');
   const { type, object } = event;
-  if (type === 'ERROR') return { type, error: errorOf(nameOf(call), codeOf(object), object ?? {}) };
+  if (type === 'ERROR') return { type, error: errorOf(nameOf(call), codeOf(object), isObject(object) ? object : {}) };
   if (type === 'BOOKMARK') return { type, resourceVersion: versionOf(call, object) };
   if ((type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') && isStored<T>(object)) return { type, object };
-  throw new ApiError(`${nameOf(call)}: an event is no change of an object`, { code: 0, reason: 'InvalidAnswer' });
+  throw invalid(call, 'an event is no change of an object');
 }
 
 function codeOf(status: unknown): number {
-  const code = typeof status === 'object' && status !== null && 'code' in status ? status.code : undefined;
+  const code = isObject(status) ? status['code'] : undefined;
   return typeof code === 'number' ? code : 500;
 }
 
 function versionOf(call: Named, object: unknown): string {
-  const version = (object as { metadata?: { resourceVersion?: unknown } } | undefined)?.metadata?.resourceVersion;
+  const metadata = isObject(object) ? object['metadata'] : undefined;
+  const version = isObject(metadata) ? metadata['resourceVersion'] : undefined;
   if (typeof version === 'string') return version;
-  throw new ApiError(`${nameOf(call)}: a bookmark without a version`, { code: 0, reason: 'InvalidAnswer' });
+  throw invalid(call, 'a bookmark has no version');
+}
+
+function invalid(call: Named, what: string): ApiError {
+  return new ApiError(`${nameOf(call)}: ${what}`, { code: 0, reason: 'InvalidAnswer' });
 }
