@@ -20,7 +20,9 @@ const longest = 64;
  * Bytes of a quantity such as `10Gi`, `1500M`, `1e9` or `0.5Gi`, rounded up to a whole byte.
  * @throws QuantityError naming the text when it is no quantity.
  */
-export function parseQuantity(text: string): bigint {
+export function parseQuantity(given: string | number): bigint {
+  // A custom resource keeps a size as it was written, and `storage: 1073741824` is a number.
+  const text = String(given);
   const match = text.length <= longest ? grammar.exec(text) : null;
   if (match === null)
     throw new QuantityError(`not a quantity: ${JSON.stringify(text.slice(0, longest))} (write for example 10Gi)`);

@@ -26,6 +26,10 @@ describe('parseQuantity', () => {
     expect(parseQuantity(text)).toBe(bytes);
   });
 
+  it('reads a bare number, as YAML without quotes gives it', () => {
+    expect(parseQuantity(1_073_741_824)).toBe(1n << 30n);
+  });
+
   it.each([
     '',
     ' ',
