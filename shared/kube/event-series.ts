@@ -1,8 +1,7 @@
 import type { Event, Stored } from '../api/objects.ts';
 import type { CallOptions, Client } from './client.ts';
 import { ApiError, isAlreadyExists, isConflict, isNotFound } from './errors.ts';
-import { type EventBody, nameBeside } from './event-object.ts';
-import { microTime } from './microtime.ts';
+import { type EventBody, markedTime, nameBeside } from './event-object.ts';
 import { events } from './resource.ts';
 
 /** Occurrences that belong into one event, and how they get there: the first by create, the others by patching its count. */
@@ -53,7 +52,7 @@ export class EventSeries {
 
   /** Records what is pending. @returns how many that was. @throws ApiError; the same call again goes on where it failed. */
   async write(client: Pick<Client, 'get' | 'create' | 'mergePatch'>, call: CallOptions): Promise<number> {
-    this.#parcel ??= { count: this.pending, time: microTime(this.#last) };
+    this.#parcel ??= { count: this.pending, time: markedTime(this.#last, this.body) };
     const parcel = this.#parcel;
     for (let tries = 0; tries < triesAtMost; tries += 1) {
       if (await this.#deliver(client, parcel, call)) {

@@ -1,0 +1,9 @@
+import { connect, type Connection } from '../../../shared/kube/connection.ts';
+import { type Client, createClient } from '../../../shared/kube/client.ts';
+import { systemClock } from '../../../shared/process/clock.ts';
+
+/** A client of its own connection, closed with `close`. */
+export async function clientOf(kubeconfig: string): Promise<Client & Pick<Connection, 'close'>> {
+  const connection = await connect({ kubeconfig });
+  return { ...createClient(connection, { clock: systemClock, random: Math.random }), close: () => connection.close() };
+}
