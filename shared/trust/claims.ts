@@ -59,8 +59,8 @@ const kinds = { pvc: 'PersistentVolumeClaim', snapshot: 'VolumeSnapshot' } as co
 
 /**
  * The payload: `jti` request uid, `iat` time, `sub` user name, `src` source, `via` DataSource and `dst` target with `k` kind, `ns`
- * namespace, `n` name, `g` generateName and `uid`; `dec` is the decision's digest, `idn` the sealed identity. JWT's registered names where there is one, else short ones: every
- * byte is stored with every DataVolume.
+ * namespace, `n` name, `g` generateName and `uid`; `dec` is the decision's digest, `idn` the sealed identity. JWT's registered names
+ * where there is one, else short ones: every byte is stored with every DataVolume.
  */
 export function encodeClaims(claims: PublicClaims, sealed: string): string {
   const { source, target } = claims;

@@ -79,7 +79,7 @@ function sourceDiffers(
 function viaDiffers(via: PublicClaims['via'], volume: DataVolume): string | undefined {
   const ref = namedDataSource(volume);
   const print = (dataSource: typeof ref): string =>
-    dataSource === undefined ? 'no DataSource' : `DataSource ${keyOf(dataSource)}`;
+    dataSource === undefined ? 'no DataSource' : `DataSource ${quote(keyOf(dataSource))}`;
   return print(via) === print(ref) ? undefined : `a clone that names ${print(via)}, not ${print(ref)}`;
 }
 
