@@ -47,8 +47,7 @@ export function createMutate(parts: MutateParts): Handler {
 function cloneIn({ operation, object, namespace }: Review): DataVolume | undefined {
   if (operation !== 'CREATE') return undefined;
   const { volume } = readVolume(object, namespace);
-  if (volume === undefined || !isClone(volume) || volume.metadata.deletionTimestamp !== undefined) return undefined;
-  return faultsOf(volume).length === 0 ? volume : undefined;
+  return volume !== undefined && isClone(volume) && faultsOf(volume).length === 0 ? volume : undefined;
 }
 
 async function rule(parts: MutateParts, review: Review, volume: DataVolume, signal: AbortSignal): Promise<Ruling> {
