@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest';
+import { askRight, verify } from '../../../controller/authorize.ts';
+import type { DataVolume } from '../../../shared/api/datavolume.ts';
+import { annotations } from '../../../shared/api/names.ts';
+import type { KubeObject, Stored, SubjectAccessReview } from '../../../shared/api/objects.ts';
+import { ApiError } from '../../../shared/kube/errors.ts';
+import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
+import { type CloneOptions, stampedClone } from '../../support/build/clones.ts';
+import { namespace, source, valid } from './world.ts';
+
+const keys = await generateStampKeys();
+const verifier = await loadVerifier(keys);
+const now = Date.parse('2026-05-06T07:08:09Z');
+
+async function stored(options: Partial<CloneOptions> = {}): Promise<Stored<DataVolume>> {
+  const made = await stampedClone(keys, { namespace, name: 'target', source: 'source', now, ...options });
+  const metadata = {
+    ...made.metadata,
+    name: 'target',
+    uid: 'u',
+    resourceVersion: '1',
+    creationTimestamp: new Date(now).toISOString(),
+  };
+  return { ...made, metadata };
+}
+
+function annotated(volume: Stored<DataVolume>, more: Readonly<Record<string, string>>): Stored<DataVolume> {
+  return { ...volume, metadata: { ...volume.metadata, annotations: { ...volume.metadata.annotations, ...more } } };
+}
+
+describe('a stamp', () => {
+  test('that belongs to its DataVolume tells what is cloned and for whom', async () => {
+    const volume = await stored({ sourceUid: 'source-uid', user: 'jane', groups: ['dev'] });
+
+    expect(await verify(verifier, volume)).toEqual({
+      valid: true,
+      source,
+      user: { username: 'jane', groups: ['dev', 'system:authenticated'], extra: {} },
+    });
+  });
+
+  test('speaks for the source that a DataSource led to', async () => {
+    const volume = await stored();
+    const { source: _source, ...spec } = volume.spec;
+    const sourceRef = { kind: 'DataSource', name: 'golden' };
+
+    // Stamped without a DataSource: the stamp is of another clone.
+    expect(await verify(verifier, { ...volume, spec: { ...spec, sourceRef } })).toMatchObject({ valid: false });
+  });
+
+  const wrong: readonly [string, (volume: Stored<DataVolume>) => Stored<DataVolume>, RegExp][] = [
+    [
+      'that is missing',
+      (volume) => ({ ...volume, metadata: { ...volume.metadata, annotations: {} } }),
+      /carries no authorization stamp/,
+    ],
+    ['that is no stamp', (volume) => annotated(volume, { [annotations.stamp]: 'a.b.c' }), /not valid/],
+    [
+      'for another source',
+      (volume) => ({ ...volume, spec: { ...volume.spec, source: { pvc: { namespace, name: 'secrets' } } } }),
+      /made for the source/,
+    ],
+    [
+      'for another name',
+      (volume) => ({ ...volume, metadata: { ...volume.metadata, name: 'other' } }),
+      /named "target"/,
+    ],
+    [
+      'for another namespace',
+      (volume) => ({ ...volume, metadata: { ...volume.metadata, namespace: 'other' } }),
+      /namespace "tenant"/,
+    ],
+    [
+      'of another time',
+      (volume) => ({
+        ...volume,
+        metadata: { ...volume.metadata, creationTimestamp: new Date(now + 61_000).toISOString() },
+      }),
+      /created within 60 seconds/,
+    ],
+    ['for another decision', (volume) => annotated(volume, { [annotations.cloneType]: 'copy' }), /another decision/],
+  ];
+
+  test.each(wrong)('%s is not valid', async (_name, change, message) => {
+    const verification = await verify(verifier, change(await stored()));
+
+    expect(verification).toMatchObject({ valid: false, message: expect.stringMatching(message) as string });
+  });
+
+  test('of unknown keys is not valid', async () => {
+    const other = await loadVerifier(await generateStampKeys());
+
+    expect(await verify(other, await stored())).toMatchObject({ valid: false });
+  });
+
+  test('whose identity cannot be read is a fault of the program, not of the DataVolume', async () => {
+    const publicOnly = await loadVerifier({ stampPublicKeys: keys.stampPublicKeys });
+
+    await expect(verify(publicOnly, await stored())).rejects.toThrow(/cannot be read without its key/);
+  });
+});
+
+/** An API server that answers every review the same way. */
+function reviewer(answer: SubjectAccessReview['status'] | Error) {
+  const asked: KubeObject[] = [];
+  const review = async <T extends KubeObject>(_kind: unknown, object: T): Promise<T> => {
+    asked.push(object);
+    if (answer instanceof Error) throw answer;
+    return { ...object, status: answer };
+  };
+  return { client: { review }, asked };
+}
+
+describe('the right', () => {
+  const stamp = valid;
+  if (!stamp.valid) throw new Error('a valid stamp was expected');
+
+  test('is asked for the stamped user and source', async () => {
+    const { client, asked } = reviewer({ allowed: true });
+
+    expect(await askRight(client, stamp)).toEqual({ answer: 'allowed' });
+    expect(asked).toMatchObject([
+      {
+        spec: {
+          user: 'jane',
+          groups: ['dev'],
+          resourceAttributes: {
+            namespace,
+            name: 'source',
+            resource: 'datavolumes',
+            subresource: 'source',
+            verb: 'create',
+          },
+        },
+      },
+    ]);
+  });
+
+  test('that is no more is told without the words of the authorizer', async () => {
+    const { client } = reviewer({ allowed: false, reason: 'RoleBinding secret/plan says so' });
+
+    expect(await askRight(client, stamp)).toEqual({
+      answer: 'denied',
+      message: 'user "jane" may not create datavolumes/source for PersistentVolumeClaim tenant/source any more',
+    });
+  });
+
+  test('that nobody can tell is neither a yes nor a no', async () => {
+    const { client } = reviewer(new ApiError('connection refused', { code: 0, reason: 'Unreachable' }));
+
+    expect(await askRight(client, stamp)).toEqual({
+      answer: 'failed',
+      message:
+        'it could not be found out whether user "jane" may create datavolumes/source for PersistentVolumeClaim tenant/source: connection refused',
+    });
+  });
+
+  test('is not given by an answer that could not be evaluated', async () => {
+    const { client } = reviewer({ allowed: false, evaluationError: 'webhook down' });
+
+    expect(await askRight(client, stamp)).toMatchObject({ answer: 'failed' });
+  });
+
+  test('is not given by a fault of our own either', async () => {
+    const { client } = reviewer(new TypeError('a mistake'));
+
+    await expect(askRight(client, stamp)).rejects.toThrow('a mistake');
+  });
+});
