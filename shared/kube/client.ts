@@ -16,6 +16,7 @@ export type { CallOptions, CallReport } from './request.ts';
 export type { WatchEvent, WatchOptions } from './watch.ts';
 
 export interface WriteOptions extends CallOptions {
+  /** Everything but storing it; what a dry run would create comes back with an empty resourceVersion. */
   readonly dryRun?: boolean;
   readonly subresource?: string;
 }
@@ -239,6 +240,11 @@ function metadataOf(object: unknown): JsonObject {
 
 function storedOf<T extends KubeObject>(kind: Resource<T>, call: Call, answer: unknown): Stored<T> {
   if (isStored<T>(answer)) return answer;
+  // What a dry run would have made has no version yet.
+  if (call.query?.['dryRun'] !== undefined && isObject(answer)) {
+    const unsaved = { ...answer, metadata: { ...metadataOf(answer), resourceVersion: '' } };
+    if (isStored<T>(unsaved)) return unsaved;
+  }
   const message = `${nameOf(call)}: the answer is not a ${kind.kind}`;
   throw new ApiError(message, { code: 0, reason: 'InvalidAnswer' });
 }

@@ -57,6 +57,8 @@ const userAgent = `clonegate/${manifest.version}`;
 const defaultDeadline = 30_000;
 const defaultLimit = 16 * 1024 * 1024;
 const triesAtMost = 8;
+/** What the API server calls an internal error is often one that comes again: an apply of an unknown field is answered so (measured). */
+const triesAfterInternalError = 3;
 const firstBackoff = 200;
 const longestBackoff = 5_000;
 
@@ -115,7 +117,8 @@ async function repeat(
 /** Milliseconds before the next try; undefined when there must be none. */
 function waitBefore(call: Call, failure: ApiError, tries: number, random: () => number): number | undefined {
   const repeatable = call.retry === 'safe' ? isRetryable(failure) : failure.code === 429;
-  if (!repeatable || failure.reason === 'Closed' || tries >= triesAtMost) return undefined;
+  const most = failure.code === 500 ? triesAfterInternalError : triesAtMost;
+  if (!repeatable || failure.reason === 'Closed' || tries >= most) return undefined;
   // Full jitter: callers that failed together must not come back together.
   const jitter = random() * Math.min(longestBackoff, firstBackoff * 2 ** (tries - 1));
   return (failure.retryAfter ?? 0) + jitter;

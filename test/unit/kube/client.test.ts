@@ -111,6 +111,14 @@ describe('writes', () => {
     ]);
   });
 
+  test('what a dry run would make has an empty version, as the server sends none', async () => {
+    const { resourceVersion: _, ...unsaved } = stored.metadata;
+    api.script(json({ ...stored, metadata: unsaved }), json({ ...stored, metadata: unsaved }));
+    const dry = await client.create(configMaps, fresh, { dryRun: true });
+    expect(dry.metadata).toEqual({ ...unsaved, resourceVersion: '' });
+    await expect(client.create(configMaps, fresh, { deadline: 50 })).rejects.toMatchObject({ reason: 'InvalidAnswer' });
+  });
+
   test('create of a subresource posts below the name', async () => {
     api.script(json(stored));
     await client.create(configMaps, fresh, { subresource: 'eviction' });

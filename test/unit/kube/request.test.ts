@@ -77,20 +77,25 @@ describe('a request', () => {
   });
 
   test('is repeated when it is safe: after a lost answer, an overload, a server error', async () => {
-    api.script(reset, status(429, 'TooManyRequests'), status(500, 'InternalError'), text(502, '<html>'), json({}));
+    api.script(reset, status(429, 'TooManyRequests'), status(503, 'ServiceUnavailable'), text(502, '<html>'), json({}));
     await patient(send(get));
     expect(api.requests).toHaveLength(5);
     expect(reports).toEqual([{ verb: 'get', method: 'GET', code: 200, ms: 0, retries: 4 }]);
   });
 
-  test('gives up after eight tries', async () => {
-    api.otherwise(status(503, 'ServiceUnavailable'));
-    expect(await failure(patient(send(get)))).toMatchObject({ code: 503 });
-    expect(api.requests).toHaveLength(8);
+  test.each([
+    [503, 8],
+    [429, 8],
+    // An internal error is often one that comes again.
+    [500, 3],
+  ])('gives up on %i after %i tries', async (code, tries) => {
+    api.otherwise(status(code, 'Reason'));
+    expect(await failure(patient(send(get)))).toMatchObject({ code });
+    expect(api.requests).toHaveLength(tries);
   });
 
   test('waits longer each time before it is repeated, up to twice as long', async () => {
-    api.otherwise(status(500, 'InternalError'));
+    api.otherwise(status(503, 'ServiceUnavailable'));
     const answer = send(get, () => 1);
     let count = 1;
     for (const ms of [200, 400, 800, 1_600]) {
