@@ -56,7 +56,7 @@ describe('a stamp for a source that a DataSource led to', () => {
     ['a DataSource of another namespace', { sourceRef: { kind: 'DataSource', namespace: 'dev', name: 'latest' } }],
     ['the source itself', { source: { pvc: { namespace: 'golden', name: 'fedora' } } }],
   ])('does not match one that names %s', (_, spec) => {
-    expect(matchStamp(stamped, { ...volume(), spec }, source)?.message).toContain('DataSource golden/latest, not');
+    expect(matchStamp(stamped, { ...volume(), spec }, source)?.message).toContain('DataSource "golden/latest", not');
   });
 
   it('is needed where the DataVolume names one', () => {
