@@ -137,7 +137,8 @@ function write({ log }: AuditParts, verdict: Verdict, seconds: number): void {
     access: about.access,
     strategy: about.record?.strategy,
     detail: message === '' ? undefined : message,
-    duration: seconds,
+    // Seconds; what is below a microsecond is noise.
+    duration: Number(seconds.toFixed(6)),
     ...(about.error === undefined ? {} : { err: about.error }),
   };
   // What mutate could not do is refused by validate, which says so on its own line; this one tells why.

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import manifest from '../package.json' with { type: 'json' };
+import { loadServing, watchServing } from '../certs/serving.ts';
 import { reporters } from '../shared/api/names.ts';
 import { createClient } from '../shared/kube/client.ts';
 import { connect } from '../shared/kube/connection.ts';
@@ -36,7 +37,8 @@ async function build(settings: Settings<'webhook'>): Promise<Omit<RunOptions, 'h
 
 async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Metrics): Promise<readonly Component[]> {
   const { kubeconfig, podName, auditNamespace, controllerUser, sameStorageClass, host, port } = settings;
-  const [tls, keys] = await Promise.all([readTls(settings), readKeys(settings)]);
+  const files = { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile };
+  const [tls, keys] = await Promise.all([loadServing({ ...files, clock }), readKeys(settings)]);
   const connection = await connect(kubeconfig === '' ? {} : { kubeconfig });
   const client = createClient(connection, {
     clock,
@@ -62,20 +64,17 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
   ];
   const audit = createAudit({ log, metrics, recorder, auditNamespace });
   const server = createServer({ host, port, tls, handlers, audit, clock, log });
+  health.check('certificate', () => clock.now() < server.serving.notAfter || 'the serving certificate has expired');
   health.check('admission', () => server.port > 0 || 'admission calls are not served yet');
   return [
     opsServer({ host: settings.opsHost, port: settings.opsPort, health, metrics }),
     { name: 'connection', start: async () => undefined, stop: async () => await connection.close() },
     { name: 'events', start: async () => undefined, stop: async () => await recorder.close(lastEvents) },
     storage,
-    // Last, so that it is the first to stop: calls in hand still need all the others.
+    // Behind all that calls in hand need, so that it stops before them.
     server,
+    watchServing({ ...files, clock, log, current: tls, serve: server.serve }),
   ];
-}
-
-async function readTls({ tlsCertFile, tlsKeyFile }: Settings<'webhook'>): Promise<{ cert: string; key: string }> {
-  const [cert, key] = await Promise.all([readFile(tlsCertFile, 'utf8'), readFile(tlsKeyFile, 'utf8')]);
-  return { cert, key };
 }
 
 async function readKeys(settings: Settings<'webhook'>): Promise<{ signer: Signer; verifier: Verifier }> {

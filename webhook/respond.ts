@@ -10,8 +10,14 @@ export interface Refusal {
   readonly reason: ReasonCode;
   /** What, where, why and how to mend it; shown to the requester. */
   readonly message: string;
-  /** The fields it is about; the message is the cause's when it has none of its own. */
-  readonly causes?: readonly { readonly field: string; readonly message?: string }[];
+  /** The fields it is about. */
+  readonly causes?: readonly Cause[];
+}
+
+export interface Cause {
+  readonly field: string;
+  /** What is wrong with this field; by default the whole message. */
+  readonly message?: string;
 }
 
 /** HTTP status and metav1.StatusReason of those codes that are about the requester's rights, and of those where trying again may help. */
@@ -60,14 +66,15 @@ export function errored(uid: string, refusal: Refusal): AdmissionResponse {
 
 function refused(uid: string, { reason, message, causes = [] }: Refusal): AdmissionResponse {
   const [code, status] = statuses[reason] ?? invalid;
-  const about = causes.length === 0 ? [{ field: '' }] : causes.slice(0, mostCauses);
-  const listed = about.map(
-    (cause): StatusCause => ({ reason, message: print(cause.message ?? message), field: cause.field }),
-  );
+  const about: readonly Cause[] = causes.length === 0 ? [{ field: '' }] : causes.slice(0, mostCauses);
+  const listed = about.map(({ field, message: own = message }): StatusCause => {
+    // Of an invalid object kubectl shows the causes' fields and messages and nothing else, so the code stands there too.
+    return { reason, message: print(`${own} (${reason})`), field };
+  });
   return {
     uid,
     allowed: false,
-    // The code stands in the text as well: kubectl shows the text alone.
+    // kubectl does not show causes[].reason.
     status: { code, reason: status, message: print(`${reason}: ${message}`), details: { causes: listed } },
   };
 }

@@ -1,4 +1,6 @@
+import type { SecureContextOptions } from 'node:tls';
 import { fastify } from 'fastify';
+import type { ServingMaterial } from '../certs/serving.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Component } from '../shared/process/run.ts';
 import { addRoutes, type RouteOptions } from './routes.ts';
@@ -29,14 +31,18 @@ export interface ServerOptions extends RouteOptions {
   readonly host: string;
   /** 0 takes any free one; see {@link AdmissionServer.port}. */
   readonly port: number;
-  /** PEM: the certificate with its chain, and its key. */
-  readonly tls: { readonly cert: string; readonly key: string };
+  /** What TLS is served with from the start. */
+  readonly tls: ServingMaterial;
   readonly log: Logger;
 }
 
 export interface AdmissionServer extends Component {
   /** The port it listens on; 0 before the start. */
   readonly port: number;
+  /** What TLS is served with now. */
+  readonly serving: ServingMaterial;
+  /** Takes new material into service: new connections get it, those that are open keep what they have. */
+  readonly serve: (material: ServingMaterial) => void;
   stop(): Promise<void>;
 }
 
@@ -47,8 +53,7 @@ export function createServer(options: ServerOptions): AdmissionServer {
     logger: false,
     bodyLimit,
     https: {
-      ...tls,
-      minVersion: 'TLSv1.3',
+      ...contextOf(tls),
       handshakeTimeout: times.handshakeTimeout,
       headersTimeout: times.headersTimeout,
     },
@@ -62,10 +67,18 @@ export function createServer(options: ServerOptions): AdmissionServer {
   server.server.maxConnections = mostConnections;
   addRoutes(server, options);
   let bound = 0;
+  let serving = tls;
   return {
     name: 'admission',
     get port() {
       return bound;
+    },
+    get serving() {
+      return serving;
+    },
+    serve: (material) => {
+      server.server.setSecureContext(contextOf(material));
+      serving = material;
     },
     start: async () => {
       await server.listen({ host, port });
@@ -77,4 +90,9 @@ export function createServer(options: ServerOptions): AdmissionServer {
       await server.close();
     },
   };
+}
+
+/** The API server speaks TLS 1.3, and nobody else has any business here. */
+function contextOf({ cert, key }: ServingMaterial): SecureContextOptions {
+  return { cert, key, minVersion: 'TLSv1.3' };
 }

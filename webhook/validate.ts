@@ -77,7 +77,10 @@ async function askAgain(
 
 function refused(review: Review, about: Findings & { readonly asked: Asked }): Ruling {
   const message = denialOf(review.userInfo.username, about.asked);
-  return { response: denied(review.uid, { reason: 'CloneDenied', message, causes: [about.asked] }), about };
+  return {
+    response: denied(review.uid, { reason: 'CloneDenied', message, causes: [{ field: about.asked.field }] }),
+    about,
+  };
 }
 
 /** The user has the right, but the object is not one that we have authorized: it is not let through for that. */
@@ -111,11 +114,10 @@ function ruleOnUpdate({ controllerUser }: ValidateParts, review: Review): Ruling
   }
   const fields = changedSpec(before['spec'], after['spec']);
   if (fields.length === 0) return { response: allowed(uid), about };
-  const message = `${fields.join(', ')} cannot be changed after creation; delete the DataVolume and create it anew`;
-  return {
-    response: denied(uid, { reason: 'SpecImmutable', message, causes: fields.map((field) => ({ field })) }),
-    about,
-  };
+  const why = 'cannot be changed after creation; delete the DataVolume and create it anew';
+  const causes = fields.map((field) => ({ field, message: why }));
+  const refusal = { reason: 'SpecImmutable', message: `${fields.join(', ')}: ${why}`, causes } as const;
+  return { response: denied(uid, refusal), about };
 }
 
 /** What the object clones; an object that cannot be read counts as a clone, so that it cannot be changed into one unseen. */
@@ -136,7 +138,7 @@ function undecided(review: Review, error: unknown): Ruling {
     response: errored(review.uid, {
       reason: 'CloneAuthorizationFailed',
       message,
-      causes: asked === undefined ? [] : [asked],
+      causes: asked === undefined ? [] : [{ field: asked.field }],
     }),
     about: { error, access: 'error', ...(asked === undefined ? {} : { asked }) },
   };

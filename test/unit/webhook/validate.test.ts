@@ -123,7 +123,7 @@ describe('validate, for somebody who may not clone', () => {
         code: 403,
         reason: 'Forbidden',
         message: `CloneDenied: ${message}`,
-        details: { causes: [{ reason: 'CloneDenied', message, field: 'spec.source.pvc' }] },
+        details: { causes: [{ reason: 'CloneDenied', message: `${message} (CloneDenied)`, field: 'spec.source.pvc' }] },
       },
     });
   });

@@ -1,0 +1,157 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
+import { parseAllDocuments } from 'yaml';
+import { issueAuthority, issueServing } from '../../certs/issue.ts';
+import { annotations } from '../../shared/api/names.ts';
+import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
+import { type Cluster, type ManagedProcess, until } from './cluster/index.ts';
+import { freePort } from './cluster/ports.ts';
+
+/**
+ * The real webhook as a process beside a cluster: under its own ServiceAccount with the rights that its manifest gives it, with keys and a
+ * certificate of its own, and called by the API server through the shipped configurations. Only the address differs from a cluster's: a
+ * URL on loopback, because no Service leads out of the cluster here.
+ */
+
+export interface WebhookOptions {
+  /** The controller's, where one runs already; else new ones. */
+  readonly keys?: StampKeyFiles;
+  /** Further flags, for instance `--log-level=debug`. */
+  readonly args?: readonly string[];
+}
+
+export interface RunningWebhook {
+  readonly process: ManagedProcess;
+  /** The controller needs their other halves. */
+  readonly keys: StampKeyFiles;
+  /** `https://127.0.0.1:PORT`, where /mutate and /validate are served. */
+  readonly url: string;
+  /** PEM of the authority that signed its certificate. */
+  readonly ca: string;
+  /** Serves /livez, /readyz and /metrics. */
+  readonly opsUrl: string;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const chart = join(root, 'charts/clonegate');
+const namespace = 'clonegate-system';
+const account = 'clonegate-webhook';
+
+/** Installs what the webhook needs, starts it, and has the API server call it. @returns when it is called. */
+export async function startWebhook(cluster: Cluster, options: WebhookOptions = {}): Promise<RunningWebhook> {
+  await installWebhook(cluster);
+  const keys = options.keys ?? (await generateStampKeys());
+  const folder = join(cluster.address.folder, account);
+  const { ca, flags } = writeCertificate(folder);
+  const [port, opsPort] = [await freePort(), await freePort()];
+  const opsUrl = `http://127.0.0.1:${opsPort}`;
+  const args = [
+    join(root, 'webhook/main.ts'),
+    `--kubeconfig=${await cluster.serviceAccountKubeconfig(namespace, account)}`,
+    `--namespace=${namespace}`,
+    `--pod-name=${account}`,
+    '--host=127.0.0.1',
+    `--port=${port}`,
+    '--ops-host=127.0.0.1',
+    `--ops-port=${opsPort}`,
+    ...flags,
+    ...writeKeys(folder, keys),
+    ...(options.args ?? []),
+  ];
+  const process_ = await cluster.run(account, process.execPath, args, { ready: () => isReady(opsUrl) });
+  const url = `https://127.0.0.1:${port}`;
+  await configure(cluster, url, ca);
+  return { process: process_, keys, url, ca, opsUrl };
+}
+
+/** Namespace, definitions, ServiceAccount and rights; again and again without harm. */
+export async function installWebhook(cluster: Pick<Cluster, 'kubectl'>): Promise<void> {
+  await apply(cluster, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+  const crds = join(chart, 'crds');
+  await kubectl(cluster, 'apply', '--server-side', '-f', crds, '-f', join(chart, 'manifests/webhook-account.yaml'));
+  await kubectl(cluster, 'wait', '--for=condition=Established', '--timeout=30s', '-f', crds);
+}
+
+interface Configuration {
+  readonly kind: string;
+  readonly webhooks: readonly { readonly clientConfig: { readonly service: { readonly path: string } } }[];
+}
+
+/** The shipped configurations, with our address in them. @returns when the API server heeds them. */
+async function configure(cluster: Cluster, url: string, ca: string): Promise<void> {
+  const text = readFileSync(join(chart, 'manifests/webhook-configurations.yaml'), 'utf8');
+  for (const document of parseAllDocuments(text)) {
+    const configuration = document.toJS() as Configuration;
+    const webhooks = configuration.webhooks.map((webhook) => ({
+      ...webhook,
+      clientConfig: {
+        url: `${url}${webhook.clientConfig.service.path}`,
+        caBundle: Buffer.from(ca).toString('base64'),
+      },
+    }));
+    await apply(cluster, { ...configuration, webhooks });
+  }
+  await until('the API server to call the webhook', () => isCalled(cluster));
+}
+
+/** Whether a clone that nobody will ever make comes back with a decision from a dry run. */
+async function isCalled({ api }: Cluster): Promise<boolean> {
+  const probe = {
+    apiVersion: 'cdi.kubevirt.io/v1beta1',
+    kind: 'DataVolume',
+    metadata: { name: 'probe', namespace: 'default' },
+    spec: { source: { pvc: { namespace: 'default', name: 'probe' } }, storage: {} },
+  };
+  const path = '/apis/cdi.kubevirt.io/v1beta1/namespaces/default/datavolumes?dryRun=All';
+  const { metadata } = await api.post<{ metadata: { annotations?: Record<string, string> } }>(path, probe);
+  return metadata.annotations?.[annotations.decision] !== undefined;
+}
+
+/** @returns the authority, and the flags that name the files. */
+function writeCertificate(folder: string): { readonly ca: string; readonly flags: readonly string[] } {
+  const now = Date.now();
+  const authority = issueAuthority({ commonName: 'clonegate', days: 2, now });
+  const service = `${account}.${namespace}.svc`;
+  const serving = issueServing(authority, { dnsNames: [service], ipAddresses: ['127.0.0.1'], days: 1, now });
+  const flags = [
+    `--tls-cert-file=${write(folder, 'tls.crt', serving.certificatePem)}`,
+    `--tls-key-file=${write(folder, 'tls.key', serving.privateKeyPem)}`,
+  ];
+  return { ca: authority.certificatePem, flags };
+}
+
+/** @returns the flags that name the files. */
+function writeKeys(folder: string, keys: StampKeyFiles): readonly string[] {
+  return [
+    `--stamp-key-file=${write(folder, 'stamp-key.json', keys.stampKey)}`,
+    `--stamp-public-keys-file=${write(folder, 'stamp-public-keys.json', keys.stampPublicKeys)}`,
+    `--identity-public-key-file=${write(folder, 'identity-public-key.json', keys.identityPublicKey)}`,
+  ];
+}
+
+function write(folder: string, file: string, text: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, file);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}
+
+async function apply(cluster: Pick<Cluster, 'kubectl'>, manifest: object): Promise<void> {
+  const { code, stderr } = await cluster.kubectl(['apply', '--server-side', '-f', '-'], {
+    input: JSON.stringify(manifest),
+  });
+  if (code !== 0) throw new Error(`kubectl apply: ${stderr}`);
+}
+
+async function kubectl(cluster: Pick<Cluster, 'kubectl'>, ...args: readonly string[]): Promise<void> {
+  const { code, stderr } = await cluster.kubectl(args);
+  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+}
+
+async function isReady(opsUrl: string): Promise<boolean> {
+  const { statusCode, body } = await request(`${opsUrl}/readyz`);
+  await body.dump();
+  return statusCode === 200;
+}
