@@ -4,11 +4,24 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { takeLock } from '../../../support/cluster/lock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lock-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const started: number[] = [];
+afterEach(() => {
+  for (const pid of started.splice(0)) kill(pid);
+});
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // The test has ended it already.
+  }
+}
 
 const module = fileURLToPath(new URL('../../../support/cluster/lock.ts', import.meta.url));
 
@@ -23,7 +36,9 @@ async function holder(file: string, withChild: boolean) {
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', hold], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [pid] = (await once(child.stdout, 'data')) as [Buffer];
-  return { child, grandchild: Number(pid.toString()) };
+  const grandchild = Number(pid.toString());
+  started.push(...[child.pid ?? 0, grandchild].filter((pid) => pid > 0));
+  return { child, grandchild };
 }
 
 test('a lock is free again when its holder was killed', async () => {
@@ -46,7 +61,7 @@ test('a child that was given the lock keeps it when the holder is killed', async
   let waited = false;
   const lock = takeLock(file, () => {
     waited = true;
-    process.kill(grandchild, 'SIGKILL');
+    kill(grandchild);
   });
   (await lock).release();
   expect(waited).toBe(true);
