@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureAssets } from '../cluster/assets.ts';
+import { startGuard } from '../cluster/guard.ts';
 import { foldersOf, newId } from '../cluster/identity.ts';
 import { createPool, type StoragePool } from '../cluster/pool.ts';
 import { createProcess, type ManagedProcess } from '../cluster/process.ts';
@@ -27,7 +26,8 @@ export interface Workshop {
 export async function openWorkshop(log: (line: string) => void): Promise<Workshop> {
   const id = newId('csi');
   const { csiProto: proto } = await ensureAssets();
-  const close = startWatchdog(id);
+  const guard = startGuard(id);
+  const close = () => guard.release();
   try {
     const folder = foldersOf(id).state;
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -94,18 +94,4 @@ function driverArguments({ proto }: Workshop, choice: DriverChoice, paths: Paths
   if (without.length > 0) flags.push(`--without=${without.join(',')}`);
   if (topology) flags.push('--topology');
   return [program, ...flags];
-}
-
-/** The same keeper that a cluster has: it cleans up when the pipe to it closes, also when this process is killed. */
-function startWatchdog(id: string): () => Promise<void> {
-  const program = fileURLToPath(new URL('../cluster/watchdog.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, id], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
-  const exited = once(child, 'exit');
-  child.unref();
-  return async () => {
-    child.ref();
-    child.stdin.end();
-    const [code] = (await exited) as [number | null];
-    if (code !== 0) throw new Error(`cleaning up after ${id} failed; what is left carries its name`);
-  };
 }

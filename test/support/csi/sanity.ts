@@ -74,6 +74,8 @@ function sanityArguments({ folder }: Workshop, endpoint: string, canMount: boole
     `--csi.testvolumesize=${320 * MIB}`,
     `--csi.testvolumeexpandsize=${640 * MIB}`,
     '--ginkgo.no-color',
+    // A driver that never gets something ready makes csi-sanity wait for an hour otherwise; a run takes seconds.
+    '--ginkgo.timeout=2m',
     ...(canMount ? [] : ['--ginkgo.skip=Node Service']),
   ];
 }

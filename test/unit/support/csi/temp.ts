@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 
 /** A folder that goes when the test ends. */
 export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'clonegate-unit-csi-'));
+  const folder = await mkdtemp(join(tmpdir(), 'unit-csi-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   return folder;
 }
