@@ -28,7 +28,11 @@ export const source: CloneSource & { readonly uid: string } = {
   uid: 'source-uid',
 };
 
-export const valid: Verification = { valid: true, source, user: { username: 'jane', groups: ['dev'], extra: {} } };
+export const valid: Extract<Verification, { valid: true }> = {
+  valid: true,
+  source,
+  user: { username: 'jane', groups: ['dev'], extra: {} },
+};
 
 export function meta(name: string, more: Partial<ObjectMeta> = {}): Stored<DataVolume>['metadata'] {
   return { namespace, name, uid: `${name}-uid`, resourceVersion: '10', creationTimestamp: created, ...more };

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly rules?: readonly Rule[];
+  readonly subjects?: readonly object[];
+}
+
+const text = readFileSync(new URL('../../../charts/clonegate/manifests/controller.yaml', import.meta.url), 'utf8');
+const manifests = parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+
+/** `verb group/resource`, for all rules of a kind. */
+function rightsOf(kind: string): readonly string[] {
+  const rules = manifests.filter((manifest) => manifest.kind === kind).flatMap(({ rules = [] }) => rules);
+  return rules
+    .flatMap(({ apiGroups, resources, verbs, resourceNames = [] }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          verbs.map((verb) => [verb, group === '' ? resource : `${group}/${resource}`, ...resourceNames].join(' ')),
+        ),
+      ),
+    )
+    .toSorted();
+}
+
+/** A right more is a decision to be made here as well as there. */
+test('the controller may do in the whole cluster what it does, and no more', () => {
+  expect(rightsOf('ClusterRole')).toEqual(
+    [
+      'create authorization.k8s.io/subjectaccessreviews',
+      'create events.k8s.io/events',
+      'create persistentvolumeclaims',
+      'get events.k8s.io/events',
+      'get persistentvolumeclaims',
+      'list cdi.kubevirt.io/datavolumes',
+      'list cdi.kubevirt.io/storageprofiles',
+      'list persistentvolumeclaims',
+      'list pods',
+      'list snapshot.storage.k8s.io/volumesnapshotclasses',
+      'list storage.k8s.io/csidrivers',
+      'list storage.k8s.io/storageclasses',
+      'patch cdi.kubevirt.io/datavolumes',
+      'patch cdi.kubevirt.io/datavolumes/status',
+      'patch events.k8s.io/events',
+      'update cdi.kubevirt.io/datavolumes/finalizers',
+      'watch cdi.kubevirt.io/datavolumes',
+      'watch cdi.kubevirt.io/storageprofiles',
+      'watch persistentvolumeclaims',
+      'watch pods',
+      'watch snapshot.storage.k8s.io/volumesnapshotclasses',
+      'watch storage.k8s.io/csidrivers',
+      'watch storage.k8s.io/storageclasses',
+    ].toSorted(),
+  );
+});
+
+test('leases are only for its own namespace, and but for the first write only its own', () => {
+  expect(rightsOf('Role')).toEqual([
+    'create coordination.k8s.io/leases',
+    'get coordination.k8s.io/leases clonegate-controller',
+    'patch coordination.k8s.io/leases clonegate-controller',
+  ]);
+});
+
+test('every rule says why', () => {
+  const lines = text.split('\n');
+  const silent = lines.flatMap((line, at) =>
+    line.trimStart().startsWith('- apiGroups') && !/^\s*(?:#|verbs:)/.test(lines[at - 1] ?? '') ? [at + 1] : [],
+  );
+
+  expect(silent).toEqual([]);
+});
+
+test('all of it goes to one account in one namespace', () => {
+  const account = { kind: 'ServiceAccount', name: 'clonegate-controller', namespace: 'clonegate-system' };
+
+  expect(manifests.flatMap(({ subjects = [] }) => subjects)).toEqual([account, account]);
+});
