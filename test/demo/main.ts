@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startCluster } from '../support/cluster/index.ts';
+import { startController } from '../support/controller.ts';
+import { startWebhook } from '../support/webhook.ts';
+import { NotAsToldError, Story } from './story.ts';
+import { tell } from './tell.ts';
+
+/** `make demo`: the main job, end to end, on a real control plane of its own. */
+
+const help = `make demo          show a clone being refused, planned, made and compared, on a real control plane
+make demo KEEP=1   the same, and leave everything running until Ctrl-C
+
+Exit code: 0 when every step came as told, 1 otherwise.`;
+
+const { values } = parseArgs({
+  options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+});
+const write = (text: string): void => void process.stdout.write(text);
+
+async function demo(): Promise<number> {
+  const began = Date.now();
+  const seconds = (): string => `${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  `;
+  write(
+    'Starting a control plane, the CSI sidecars and driver, and Clonegate (state in a temp folder, ports on loopback)\n',
+  );
+  const cluster = await startCluster({ tier: 'storage', name: 'demo', log: (line) => write(`${line}\n`) });
+  try {
+    const webhook = await startWebhook(cluster);
+    write(`${seconds()}webhook ready, as ServiceAccount clonegate-webhook\n`);
+    await startController(cluster, { keys: webhook.keys });
+    write(`${seconds()}controller leads, as ServiceAccount clonegate-controller\n`);
+    const story = new Story({ write, kubectl: (args, user) => cluster.kubectl(args, { user }) });
+    await tell(story, cluster);
+    write(`\nDone in ${seconds().trim()}: every step came as told.\n`);
+    if (values.keep) await keep(cluster.kubeconfig('admin'), cluster.address.kubectl);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof NotAsToldError)) throw error;
+    write(`\nNot as told: ${error.message}\n`);
+    return 1;
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function keep(kubeconfig: string, kubectl: string): Promise<void> {
+  write(`\nStill running. In another shell (tenants: replace admin by tenant-a or tenant-b):
+
+  export KUBECONFIG=${kubeconfig}
+  alias kubectl=${kubectl}
+  kubectl get datavolumes -A
+  kubectl create -f ${join(import.meta.dirname, 'manifests/steal.yaml')}
+
+Ctrl-C ends it and removes everything.\n`);
+  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+}
+
+if (values.help) write(`${help}\n`);
+else process.exitCode = await demo();
