@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { CertificateError } from '../../../certs/errors.ts';
 import { type Issued, issueAuthority, issueServing, type ServingOptions } from '../../../certs/issue.ts';
@@ -99,6 +99,17 @@ describe('a serving certificate', () => {
     expect(subjectAltName).toBe(`IP Address:${printed}`);
   });
 
+  test('names its own key and that of its authority, so that two authorities of one name are told apart', () => {
+    // An uncompressed point is the last 65 bytes of a P-256 key.
+    const id = ({ publicKey }: X509Certificate): Buffer => {
+      const point = publicKey.export({ type: 'spki', format: 'der' }).subarray(-65);
+      return createHash('sha256').update(point).digest().subarray(0, 20);
+    };
+    expect(ca.raw.includes(id(ca))).toBe(true);
+    expect(leaf.raw.includes(id(ca))).toBe(true);
+    expect(leaf.raw.includes(id(leaf))).toBe(true);
+  });
+
   test('never outlives its authority', () => {
     const short = issueAuthority({ commonName: 'short', days: 2, now });
     expect(parsed(issueServing(short, names)).validToDate).toEqual(parsed(short).validToDate);
@@ -172,6 +183,13 @@ describe('a client that trusts the authority only', () => {
       await expect(handshake(serving, host)).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
     },
   );
+
+  test('accepts both while it trusts an old and a new authority of the same name', async () => {
+    const next = issueAuthority({ commonName: 'clonegate webhook authority', days: 365, now });
+    const both = { ...next, certificatePem: authority.certificatePem + next.certificatePem };
+    expect(await handshake(serving, 'localhost', both)).toBe('TLSv1.3');
+    expect(await handshake(issueServing(next, names), 'localhost', both)).toBe('TLSv1.3');
+  });
 
   test('refuses a certificate of another authority, even one of the same name', async () => {
     const double = issueAuthority({ commonName: 'clonegate webhook authority', days: 365, now });

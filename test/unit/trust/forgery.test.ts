@@ -93,7 +93,10 @@ describe('a stamp is invalid', () => {
     ['when it is longer than the bound', () => `${header}.${'A'.repeat(longestStamp)}.${signature}`],
     [
       'when our key signed a text that is no UTF-8',
-      () => new CompactSign(Buffer.from([0xff, 0xfe])).setProtectedHeader(headers).sign(signer.stamp.key),
+      () =>
+        new CompactSign(Buffer.from(readable.replace('jane', '\u00ff'), 'latin1'))
+          .setProtectedHeader(headers)
+          .sign(signer.stamp.key),
     ],
   ])('%s', async (_, forge) => {
     expect(await outcome(await forge())).toBe('StampInvalid');
@@ -104,7 +107,7 @@ describe('a stamp is invalid', () => {
     await expect(verifyStamp(controller, long)).rejects.toThrow(/longer than 16384 characters/);
   });
 
-  test('when a character of it is another one, wherever it stands', async () => {
+  test('when a character of it is another one, wherever it stands', { timeout: 60_000 }, async () => {
     for (let at = 0; at < genuine.length; at += 1) {
       const altered = `${genuine.slice(0, at)}${genuine[at] === 'A' ? 'B' : 'A'}${genuine.slice(at + 1)}`;
       expect(await outcome(altered, webhook), `character ${at}`).toBe('StampInvalid');
@@ -147,7 +150,7 @@ describe('a stamp whose identity is not what the webhook seals is invalid', () =
     ['of another type', () => sealed('{"g":[],"x":{}}', { typ: 'JWT' })],
     ['of another encryption', () => sealed('{"g":[],"x":{}}', { enc: 'A128CBC-HS256' })],
     ['of another key agreement', () => sealed('{"g":[],"x":{}}', { alg: 'ECDH-ES+A256KW' })],
-    ['a bomb that deflates to little', () => sealed(Buffer.alloc(2 * 1024 * 1024, ' '))],
+    ['a bomb that deflates to little', () => sealed(`{"g":[],"x":{}}${' '.repeat(2 * 1024 * 1024)}`)],
   ])('%s', async (_, seal) => {
     const text = await signed(signer.stamp.key, JSON.stringify({ ...decoded(payload), idn: await seal() }));
     expect(text.length).toBeLessThanOrEqual(longestStamp);
@@ -163,7 +166,7 @@ describe('a stamp whose identity is not what the webhook seals is invalid', () =
   });
 });
 
-describe('whatever the text, checking ends with a StampError', () => {
+describe('whatever the text, checking ends with a StampError', { timeout: 60_000 }, () => {
   const part = fc.oneof(
     fc.base64String(),
     fc.string(),
@@ -179,7 +182,7 @@ describe('whatever the text, checking ends with a StampError', () => {
     const property = fc.asyncProperty(texts, async (text) => {
       expect(await outcome(text)).toBe('StampInvalid');
     });
-    await fc.assert(property, { numRuns: 500 });
+    await fc.assert(property, { numRuns: 300 });
   });
 
   test('for arbitrary headers', async () => {
@@ -198,7 +201,7 @@ describe('whatever the text, checking ends with a StampError', () => {
     const property = fc.asyncProperty(texts, async (text) => {
       expect(await outcome(text)).toBe('StampInvalid');
     });
-    await fc.assert(property, { numRuns: 500 });
+    await fc.assert(property, { numRuns: 300 });
   });
 
   test('for arbitrary payloads that our own key signed, with only whole claims accepted', async () => {
@@ -208,7 +211,7 @@ describe('whatever the text, checking ends with a StampError', () => {
       const found = await outcome(await signed(signer.stamp.key, JSON.stringify(body)), webhook);
       expect(found).toBe(isWhole(body) ? 'accepted' : 'StampInvalid');
     });
-    await fc.assert(property, { numRuns: 500 });
+    await fc.assert(property, { numRuns: 300 });
   });
 
   /** The shape of the claims, said again in other words than the decoder's. Of src and dst no other whole value is ever generated. */
