@@ -23,7 +23,7 @@ export const jane: UserInfo = {
 };
 export const controllerUser = 'system:serviceaccount:clonegate-system:clonegate-controller';
 
-type Answer = 'yes' | 'no' | Error;
+type Answer = 'yes' | 'no' | Error | ((user: UserInfo, source: CloneSource) => boolean);
 
 export interface World {
   readonly clock: FakeClock;
@@ -50,8 +50,10 @@ export function newWorld(): World {
   const asked: World['asked'] = [];
   const ask = async (user: UserInfo, source: CloneSource): Promise<{ allowed: boolean }> => {
     asked.push({ user, source });
-    if (world.answer instanceof Error) throw world.answer;
-    return { allowed: world.answer === 'yes' };
+    const { answer } = world;
+    if (answer instanceof Error) throw answer;
+    if (typeof answer === 'function') return { allowed: answer(user, source) };
+    return { allowed: answer === 'yes' };
   };
   const storage = () => ({
     storageClasses: lookup(storageClass('fast', { allowVolumeExpansion: true })),
