@@ -25,10 +25,6 @@ export async function within<T>(
   );
   try {
     return await Promise.race([work(call.signal), ended]);
-  } catch (error) {
-    // Whatever the abort broke first, its reason is what the caller has to see.
-    call.signal.throwIfAborted();
-    throw error;
   } finally {
     timer.abort();
     outer?.removeEventListener('abort', forward);

@@ -149,7 +149,6 @@ class Reflection<T extends KubeObject> {
     // page size for it (measured: 1,200 objects in one answer for a page size of 500).
     const scope = { namespace, labelSelector, fieldSelector };
     for await (const page of client.pages(kind, { ...scope, deadline: pageDeadline, signal })) {
-      signal.throwIfAborted();
       replacement.add(page.items);
       objects += page.items.length;
       version = page.resourceVersion;

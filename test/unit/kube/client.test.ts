@@ -119,6 +119,12 @@ describe('writes', () => {
     await expect(client.create(configMaps, fresh, { deadline: 50 })).rejects.toMatchObject({ reason: 'InvalidAnswer' });
   });
 
+  test('create is never repeated after a lost answer', async () => {
+    api.script(reset);
+    await expect(client.create(configMaps, fresh)).rejects.toMatchObject({ reason: 'Unreachable' });
+    expect(api.requests).toHaveLength(1);
+  });
+
   test('create of a subresource posts below the name', async () => {
     api.script(json(stored));
     await client.create(configMaps, fresh, { subresource: 'eviction' });
@@ -172,6 +178,8 @@ describe('writes', () => {
     api.script(status(422, 'Invalid', 'field is immutable', {}, { causes }));
     const patched = client.mergePatch(configMaps, ref, {}, { preconditions: { uid: 'u' } });
     await expect(patched).rejects.toSatisfy(isConflict);
+    api.script(status(422, 'Invalid', 'field is immutable', {}, { causes }));
+    await expect(client.apply(configMaps, stored)).rejects.toSatisfy(isConflict);
     api.script(status(422, 'Invalid', 'bad', {}, { causes: [{ field: 'data' }] }));
     await expect(client.apply(configMaps, fresh)).rejects.toMatchObject({ code: 422 });
   });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connect, type Connection, openConnection } from '../../../shared/kube/connection.ts';
 import { createClient } from '../../../shared/kube/client.ts';
@@ -68,6 +69,8 @@ describe('credentials', () => {
     if (current === undefined) throw new Error('no route');
     expect(await connection.renew(current), 'at most once a second').toBe(current);
     await clock.advance(1_000);
+    expect(await connection.renew(used), 'what was refused is not what is in use').toBe(current);
+    expect(source).toHaveBeenCalledTimes(2);
     expect((await connection.renew(current)).headers['authorization']).toBe('Bearer three');
     await connection.close();
   });
@@ -83,6 +86,8 @@ describe('credentials', () => {
     expect(second?.headers).not.toEqual(first?.headers);
     expect([second?.calls === first?.calls, second?.watches === first?.watches]).toEqual([true, true]);
     expect([third?.calls === second?.calls, third?.watches === second?.watches]).toEqual([false, false]);
+    const closed = [first?.calls, first?.watches, third?.calls].map((pool) => pool instanceof Pool && pool.closed);
+    expect(closed, 'the old ones must not stay open').toEqual([true, true, false]);
     await connection.close();
   });
 

@@ -88,6 +88,7 @@ describe('a reflector', () => {
     await clock.advance(0);
     expect(api.calls).toEqual(['list', 'watch 10', 'watch 25', 'watch 30']);
     expect(causes()).toEqual(['closed', 'closed']);
+    expect(clock.sleeping, 'only the watch that is open is watched over').toBe(1);
     expect(log.warn).not.toHaveBeenCalled();
   });
 
@@ -320,6 +321,20 @@ describe('stopping', () => {
     stop.abort(reason);
     await reflector.stopped;
     expect(store.synced).toBe(false);
+  });
+
+  test('when the last page has just come leaves the store as it is', async () => {
+    const client = {
+      ...api.client,
+      pages: async function* () {
+        yield page('10', at('a', '3')) as never;
+        stop.abort(reason);
+      },
+    };
+    reflector = createReflector({ client, kind: configMaps, store, clock, random: () => 0 });
+    await start();
+    await reflector.stopped;
+    expect([store.synced, told]).toEqual([false, []]);
   });
 
   test('by a listener, while it is told of a change, takes no further change', async () => {
