@@ -26,7 +26,13 @@ const name = fc.oneof(fc.constantFrom('fedora', 'secret', 'latest', '..', '', 'x
 const namespace = fc.oneof(fc.constantFrom('golden', 'tenant-a', 'vault', ''), fc.string());
 const ref = fc.record({ namespace, name }, { requiredKeys: [] });
 
+/** Clones with nothing wrong about them but that nobody allowed them: what an attacker would send. */
+const wellFormed = fc
+  .record({ namespace: fc.constantFrom('golden', 'vault', ''), name: fc.constantFrom('fedora', 'secret') })
+  .map((pvc) => cloneOf({ source: { pvc } }).spec);
+
 const spec = fc.oneof(
+  { arbitrary: wellFormed, weight: 3 },
   anything,
   fc.record(
     {
