@@ -15,6 +15,8 @@ export interface ControllerOptions {
   readonly args?: readonly string[];
   /** Name among the cluster's processes; default `clonegate-controller`. */
   readonly name?: string;
+  /** Makes the kubeconfig that it is given from the one of its ServiceAccount. */
+  readonly through?: (kubeconfig: string) => string;
 }
 
 export interface RunningController {
@@ -35,9 +37,10 @@ export async function startController(cluster: Cluster, options: ControllerOptio
   const name = options.name ?? account;
   const port = await freePort();
   const opsUrl = `http://127.0.0.1:${port}`;
+  const kubeconfig = await cluster.serviceAccountKubeconfig(namespace, account);
   const args = [
     join(root, 'controller/main.ts'),
-    `--kubeconfig=${await cluster.serviceAccountKubeconfig(namespace, account)}`,
+    `--kubeconfig=${options.through === undefined ? kubeconfig : options.through(kubeconfig)}`,
     `--namespace=${namespace}`,
     `--pod-name=${name}`,
     '--ops-host=127.0.0.1',
