@@ -111,7 +111,7 @@ describe('a clone', () => {
   });
 
   test('whose claim is deleted on the way makes it again', async () => {
-    const { tenant } = await tenantWithSource('again');
+    const { tenant, source } = await tenantWithSource('again');
     await tenant.clone('copy', { claim: { storageClassName: 'reflink-wffc' } });
     await tenant.reaches('copy', 'WaitForFirstConsumer');
     const first = (await tenant.claim('copy')).metadata.uid;
@@ -121,6 +121,7 @@ describe('a clone', () => {
     await tenant.createPod('consumer', 'copy');
 
     await tenant.reaches('copy', 'Succeeded');
+    expect((await bytesOf(tenant, 'copy')).equals(readFileSync(source))).toBe(true);
   });
 
   test('that the quota does not let through is told so, and goes on when it does', async () => {
@@ -133,9 +134,11 @@ describe('a clone', () => {
 
     await tenant.clone('copy');
     await tenant.reaches('copy', 'Pending', 'ErrExceededQuota');
+    expect(await tenant.claims()).toEqual(['source']);
     await tenant.kubectl('delete', 'quota', 'few');
 
-    await tenant.reaches('copy', 'Succeeded');
+    const { status } = await tenant.reaches('copy', 'Succeeded');
+    expect(status?.claimName).toBe('copy');
   });
 });
 
@@ -221,7 +224,11 @@ describe('deleting the DataVolume', () => {
 
     await tenant.kubectl('delete', 'dv', 'copy', '--timeout=20s');
 
-    await until('the claim to be gone', async () => (await tenant.claims()).join() === 'source');
+    const left = await until('the claim to be gone', async () => {
+      const claims = await tenant.claims();
+      return !claims.includes('copy') && claims;
+    });
+    expect(left).toEqual(['source']);
   });
 
   test('in the foreground waits for the claim', async () => {
@@ -241,6 +248,7 @@ describe('deleting the DataVolume', () => {
     await tenant.reaches('copy', 'Failed');
 
     await tenant.kubectl('delete', 'dv', 'copy', '--timeout=20s');
+    expect(await tenant.kubectl('get', 'dv', '-o', 'name')).toBe('');
   });
 });
 

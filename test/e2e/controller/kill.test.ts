@@ -62,7 +62,7 @@ test.each([
     const source = await tenant.source();
 
     const write = await killAt(tenant, nth);
-    expect(write.startsWith(verb) && write.endsWith(`/${path}`), write).toBe(true);
+    expect([write.split(' ')[0], write.split(`/${tenant.namespace}/`)[1]]).toEqual([verb, path]);
     await controller.process.start();
 
     await tenant.reaches('copy', 'Succeeded');
