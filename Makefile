@@ -15,9 +15,11 @@ KEEP ?=
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Not `npm ci`: it refuses a lock file that does not name the optional packages of every other platform. What the lock file does name is
+# installed in exactly that version, and checked against its hash, by either.
 node_modules/.package-lock.json: package.json package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is missing: install Node.js 20 or newer (https://nodejs.org), which brings it' >&2; exit 1; }
-	npm ci --no-audit --no-fund --loglevel=error
+	npm install --no-save --loglevel=error
 	@touch $@
 
 .PHONY: install
