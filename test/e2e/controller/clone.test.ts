@@ -8,6 +8,9 @@ import { controllerUser, Tenant } from './tenant.ts';
 
 /** The real controller, with its own rights, on a real control plane and a CSI driver whose clones are real. */
 
+/** Milliseconds. The garbage collector looks for new kinds of owners every 30 s, and DataVolumes are new to this cluster. */
+const collected = 90_000;
+
 let cluster: Cluster;
 let controller: RunningController;
 
@@ -224,10 +227,11 @@ describe('deleting the DataVolume', () => {
 
     await tenant.kubectl('delete', 'dv', 'copy', '--timeout=20s');
 
-    const left = await until('the claim to be gone', async () => {
+    const look = async () => {
       const claims = await tenant.claims();
       return !claims.includes('copy') && claims;
-    });
+    };
+    const left = await until('the claim to be gone', look, { timeout: collected });
     expect(left).toEqual(['source']);
   });
 
@@ -237,7 +241,7 @@ describe('deleting the DataVolume', () => {
     await tenant.reaches('copy', 'WaitForFirstConsumer');
     expect((await tenant.volume('copy')).metadata.finalizers).toEqual([finalizer]);
 
-    await tenant.kubectl('delete', 'dv', 'copy', '--cascade=foreground', '--timeout=20s');
+    await tenant.kubectl('delete', 'dv', 'copy', '--cascade=foreground', `--timeout=${collected}ms`);
 
     expect(await tenant.claims()).toEqual(['source']);
   });
