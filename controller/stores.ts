@@ -11,11 +11,11 @@ import {
   type Stored,
   type VolumeSnapshotClass,
 } from '../shared/api/objects.ts';
+import { claimsWrittenBy, leanPod } from '../shared/api/pods.ts';
 import type { StorageLookups } from '../shared/decision/gather.ts';
 import { claims, dataVolumes, type Resource } from '../shared/kube/resource.ts';
 import { createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
 import { hintedSource } from './hint.ts';
-import { claimsWrittenBy, leanPod } from './pods.ts';
 
 /** What the controller keeps in memory, and by what it finds it again. */
 

@@ -1,4 +1,4 @@
-import type { ObjectMeta, Pod, PodContainer, Stored } from '../shared/api/objects.ts';
+import type { ObjectMeta, Pod, PodContainer, Stored } from './objects.ts';
 
 /** Which claims pods write to. A pod that only reads the source does not disturb a clone (cdi-behaviour 3.2, "Use rule"). */
 

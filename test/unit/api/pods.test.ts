@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { claimsWrittenBy, leanPod } from '../../../controller/pods.ts';
+import { claimsWrittenBy, leanPod } from '../../../shared/api/pods.ts';
 import type { Pod, Stored } from '../../../shared/api/objects.ts';
-import { pod } from './world.ts';
+import { pod } from '../controller/world.ts';
 
 type Spec = NonNullable<Pod['spec']>;
 
