@@ -22,12 +22,26 @@ export const annotations = {
   stamp: 'clonegate.io/stamp',
   /** On a DataVolume, by its user: the one strategy to take; refused when it is not possible. */
   strategy: 'clonegate.io/strategy',
+  /** On a source or on its namespace: `deny` lets nobody clone from it; every value but `allow` counts as `deny`. */
+  clone: 'clonegate.io/clone',
   /** On a StorageClass: the strategies that may be used for targets of it, separated by commas; all when absent. */
   allowedStrategies: 'clonegate.io/allowed-strategies',
   /** On a StorageClass: the strategy its administrator wants; used where no StorageProfile says otherwise. */
   cloneStrategy: 'cdi.kubevirt.io/clone-strategy',
   /** On a claim: the content it holds, `kubevirt` (one disk image, the default) or `archive` (a tree of files). */
   contentType: 'cdi.kubevirt.io/storage.contentType',
+  /** On a DataVolume: the volume was filled by somebody else already, so nothing is cloned. Any value. */
+  prePopulated: 'cdi.kubevirt.io/storage.prePopulated',
+  /** On a DataVolume: an existing volume that fits is to be taken before anything is cloned. Any value. */
+  checkStaticVolume: 'cdi.kubevirt.io/storage.checkStaticVolume',
+  /** On a DataVolume: `true` lets it take over a claim of its name that exists already. */
+  allowClaimAdoption: 'cdi.kubevirt.io/allowClaimAdoption',
+  /** On a claim: name of the DataVolume that it was filled for. */
+  populatedFor: 'cdi.kubevirt.io/storage.populatedFor',
+  /** On a StorageProfile: the smallest claim that its storage makes. */
+  minimumClaimSize: 'cdi.kubevirt.io/minimumSupportedPvcSize',
+  /** On a VolumeSnapshot: volumeMode of the volume it was taken of. */
+  sourceVolumeMode: 'cdi.kubevirt.io/storage.import.sourceVolumeMode',
   /** On the target claim: uid of the DataVolume it was made for. */
   createdForDataVolume: 'cdi.kubevirt.io/createdForDataVolume',
   /** On the target claim: it is a clone of the source named in its dataSourceRef. */

@@ -60,6 +60,10 @@ const table = {
 
   // Refusals at admission.
   CloneDenied: { seen: 'refusal', means: 'The user may not create datavolumes/source for this source.' },
+  CloneVetoed: {
+    seen: 'refusal',
+    means: 'The source or its namespace carries the annotation clonegate.io/clone with another value than allow.',
+  },
   CloneAuthorizationFailed: {
     seen: 'refusal',
     means: 'The right to clone could not be evaluated; nothing was allowed. Try again.',
@@ -68,6 +72,7 @@ const table = {
     seen: 'refusal',
     means: 'The request is not a valid clone; the message names the field and how to mend it.',
   },
+  TargetExists: { seen: 'refusal', means: "A claim with the DataVolume's name exists already." },
   TargetTooSmall: { seen: 'refusal', means: 'The target is smaller than the source.' },
   ContentTypeMismatch: { seen: 'refusal', means: 'Source and target hold different kinds of content.' },
   StrategyUnavailable: { seen: 'refusal', means: 'No strategy can make this clone.' },

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
+import { strategies } from '../api/names.ts';
 import { type LogLevel, logLevels } from './log.ts';
 import { bool, choice, duration, integer, type Kind, namespaceName, path, SettingsError, text } from './values.ts';
 
@@ -69,11 +70,36 @@ const table = {
     { fallback: false },
   ),
 
+  cloneStrategyOverride: row(
+    both,
+    choice(['none', ...strategies] as const),
+    'Strategy that goes before what any StorageProfile or StorageClass prefers.',
+    { fallback: 'none' },
+  ),
+  authorizationSameNamespace: row(
+    both,
+    choice(['ask', 'skip'] as const),
+    "Whether a clone within one namespace takes the right to clone; CDI's rule is skip.",
+    { fallback: 'ask' },
+  ),
+  podCreatorsMayClone: row(
+    both,
+    bool,
+    "Let those clone who may create pods in the source's namespace (for a snapshot: pods and claims), as CDI does.",
+    { fallback: false },
+  ),
+
   host: row(webhook, text, 'Address that admission calls are served at.', { fallback: '0.0.0.0' }),
   port: row(webhook, port, 'Port of the same; 0 takes any free one.', { fallback: 10_250 }),
   tlsCertFile: row(webhook, path, 'Serving certificate, PEM, with its chain.'),
   tlsKeyFile: row(webhook, path, 'Key of the serving certificate, PEM.'),
   stampKeyFile: row(webhook, path, 'Private key that signs authorization stamps, JWK.'),
+  stampKeyOverlap: row(
+    webhook,
+    duration(0),
+    'How long the public part of a new stamp key must have been published before the key signs.',
+    { fallback: 120_000 },
+  ),
   identityPublicKeyFile: row(webhook, path, 'Public key that identities in stamps are encrypted for, JWK.'),
   controllerUser: row(webhook, text, "User name of the controller's ServiceAccount.", {
     fallback: (around) => `system:serviceaccount:${around.namespace}:clonegate-controller`,
