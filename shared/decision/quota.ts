@@ -10,7 +10,12 @@ export interface QuotaFinding {
   readonly by: string;
   /** The resource as the quota names it. */
   readonly resource: string;
+  /** `near`: it still fits, but with it nine tenths are used. */
+  readonly severity: 'exceeded' | 'near';
+  /** With figures, for those who may read the quotas of the namespace. */
   readonly message: string;
+  /** What is needed and that there is no room for it: no figure of the quota, and not its name. */
+  readonly brief: string;
 }
 
 /**
@@ -35,16 +40,18 @@ function inNamespace({ namespace }: Footprint): (object: ResourceQuota | LimitRa
 function exceeded(footprint: Footprint, quota: ResourceQuota): readonly QuotaFinding[] {
   if ((quota.spec?.scopes?.length ?? 0) > 0 || quota.spec?.scopeSelector !== undefined) return [];
   const { hard = {}, used = {} } = quota.status ?? {};
-  const needs = needsOf(footprint);
-  return Object.entries(hard).flatMap(([resource, text]) => {
-    const need = needs.get(resource) ?? 0n;
+  const { namespace } = footprint;
+  const by = `ResourceQuota/${quota.metadata.name ?? ''}`;
+  return [...needsOf(footprint)].flatMap(([resource, need]): QuotaFinding[] => {
+    const { [resource]: text } = hard;
+    if (text === undefined || need === 0n) return [];
     const taken = parseQuantity(used[resource] ?? '0');
     const limit = parseQuantity(text);
-    if (need === 0n || taken + need <= limit) return [];
-    const by = `ResourceQuota/${quota.metadata.name ?? ''}`;
-    const [has, needed] = [taken, need].map((amount) => show(resource, amount));
-    const message = `needs ${needed} ${resource} in ${footprint.namespace}, but ${has} of ${text} are used (${by})`;
-    return [{ namespace: footprint.namespace, by, resource, message }];
+    const severity = taken + need > limit ? 'exceeded' : (taken + need) * 10n > limit * 9n ? 'near' : undefined;
+    if (severity === undefined) return [];
+    const needs = `needs ${show(resource, need)} ${resource} in ${namespace}`;
+    const message = `${needs}, ${show(resource, taken)} of ${text} used (${by})`;
+    return [{ namespace, by, resource, severity, message, brief: `${needs}, which is more than is left there` }];
   });
 }
 
@@ -71,19 +78,18 @@ function needsOf({ claims, snapshots, pods }: Footprint): ReadonlyMap<string, bi
 function outside({ namespace, claims }: Footprint, limit: LimitRange): readonly QuotaFinding[] {
   const by = `LimitRange/${limit.metadata.name ?? ''}`;
   const items = (limit.spec?.limits ?? []).filter(({ type }) => type === 'PersistentVolumeClaim');
-  const finding = (message: string): QuotaFinding => ({
-    namespace,
-    by,
-    resource: 'storage',
-    message: `${message} (${by})`,
-  });
+  const finding = (size: bigint, side: string, bound: string): QuotaFinding => {
+    const needs = `needs a claim of ${formatQuantity(size)} in ${namespace}, ${side} the limit`;
+    const about = { namespace, by, resource: 'storage', severity: 'exceeded' } as const;
+    return { ...about, message: `${needs} of ${bound} (${by})`, brief: `${needs} there` };
+  };
   return claims.flatMap(({ size }) =>
     items.flatMap(({ min, max }) => {
       if (size === undefined) return [];
       if (max?.['storage'] !== undefined && size > parseQuantity(max['storage']))
-        return [finding(`a claim of ${formatQuantity(size)} in ${namespace} is above the limit of ${max['storage']}`)];
+        return [finding(size, 'above', max['storage'])];
       if (min?.['storage'] !== undefined && size < parseQuantity(min['storage']))
-        return [finding(`a claim of ${formatQuantity(size)} in ${namespace} is below the least, ${min['storage']}`)];
+        return [finding(size, 'below', min['storage'])];
       return [];
     }),
   );

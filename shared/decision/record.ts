@@ -1,7 +1,10 @@
 import { isObject, type JsonObject, parseObject } from '../api/json.ts';
 import { isStrategy, type Strategy } from '../api/names.ts';
+import { formatQuantity } from '../api/quantity.ts';
 import { isReasonCode, type ReasonCode } from '../api/reasons.ts';
 import type { Candidate, Decision } from './decide.ts';
+import type { Footprint } from './footprint.ts';
+import { readPlan, readSize, writePlan } from './plan.ts';
 
 /**
  * The decision as it stands on the DataVolume (annotation `clonegate.io/decision`): compact JSON that people and programs read. It is
@@ -18,6 +21,16 @@ export interface DecisionRecord {
   /** Field of the DataVolume that a refusal is about. */
   readonly field?: string;
   readonly candidates?: readonly Candidate[];
+  /** Bytes of the target; undefined when nothing is chosen yet, or when nobody knows. */
+  readonly size?: bigint;
+  /** Everything that the clone makes, by namespace, the target's first. */
+  readonly makes?: readonly Footprint[];
+}
+
+/** What is recorded beside the decision itself. */
+export interface RecordMeta {
+  readonly id: string;
+  readonly makes?: readonly Footprint[] | undefined;
 }
 
 /** A record never takes more bytes than this on an object. */
@@ -26,23 +39,29 @@ const longest = 2048;
 const messageBudgets = [400, 120, 0];
 
 /** The annotation's value; at most 2 KiB, messages shortened as far as that needs. */
-export function encodeRecord(decision: Decision, meta: { readonly id: string }): string {
+export function encodeRecord(decision: Decision, meta: RecordMeta): string {
   for (const budget of messageBudgets) {
-    const text = JSON.stringify(recordOf(decision, meta.id, budget));
+    const text = JSON.stringify(recordOf(decision, meta, budget));
     if (Buffer.byteLength(text) <= longest) return text;
   }
-  return JSON.stringify({ ...recordOf(decision, meta.id.slice(0, 64), 0), field: undefined });
+  return JSON.stringify({ ...recordOf(decision, { id: meta.id.slice(0, 64) }, 0), field: undefined });
 }
 
-function recordOf(decision: Decision, id: string, budget: number): DecisionRecord {
+function recordOf(decision: Decision, { id, makes }: RecordMeta, budget: number): JsonObject {
   const cut = (text: string): string => (text.length <= budget ? text : `${text.slice(0, Math.max(0, budget - 1))}…`);
   if (decision.outcome === 'chosen') {
     const candidates = decision.candidates.map((candidate) => ({ ...candidate, message: cut(candidate.message) }));
-    return { v: 1, id, outcome: 'chosen', strategy: decision.strategy, candidates };
+    return { v: 1, id, outcome: 'chosen', strategy: decision.strategy, ...planOf(makes), candidates };
   }
   const { outcome, reason } = decision;
   const field = decision.outcome === 'refused' ? { field: decision.field } : {};
   return { v: 1, id, outcome, reason, message: cut(decision.message), ...field };
+}
+
+function planOf(makes: readonly Footprint[] | undefined): JsonObject {
+  if (makes === undefined) return {};
+  const size = makes[0]?.claims[0]?.size;
+  return { ...(size === undefined ? {} : { size: formatQuantity(size) }), makes: writePlan(makes) };
 }
 
 /**
@@ -63,7 +82,11 @@ export function parseRecord(text: string | undefined): DecisionRecord | undefine
 function chosenRecord(value: JsonObject, id: string): DecisionRecord | undefined {
   const { strategy, candidates } = value;
   if (!isStrategy(strategy) || !Array.isArray(candidates) || !candidates.every(isCandidate)) return undefined;
-  return { v: 1, id, outcome: 'chosen', strategy, candidates };
+  const size = readSize(value['size']);
+  const makes = value['makes'] === undefined ? [] : readPlan(value['makes']);
+  if (size === 'none' || makes === undefined) return undefined;
+  const plan = { ...(size === undefined ? {} : { size }), ...(makes.length === 0 ? {} : { makes }) };
+  return { v: 1, id, outcome: 'chosen', strategy, ...plan, candidates };
 }
 
 function isCandidate(value: unknown): value is Candidate {

@@ -29,9 +29,9 @@ const found = (
   quotas: ResourceQuota[],
   limits: LimitRange[] = [],
 ) =>
-  quotaFindings(footprint(strategy, given), quotas, limits).map(
-    ({ namespace, resource }) => `${namespace} ${resource}`,
-  );
+  quotaFindings(footprint(strategy, given), quotas, limits)
+    .filter(({ severity }) => severity === 'exceeded')
+    .map(({ namespace, resource }) => `${namespace} ${resource}`);
 
 describe('footprint', () => {
   const size = 10n << 30n;
@@ -121,8 +121,32 @@ describe('quotaFindings', () => {
       [quota('tenant-a', { 'requests.storage': '15Gi' }, { 'requests.storage': '8Gi' })],
       [],
     );
-    expect(finding?.message).toBe(
-      'needs 10Gi requests.storage in tenant-a, but 8Gi of 15Gi are used (ResourceQuota/q)',
+    expect(finding?.message).toBe('needs 10Gi requests.storage in tenant-a, 8Gi of 15Gi used (ResourceQuota/q)');
+  });
+
+  it('says the same without any figure of the quota, and without its name', () => {
+    const findings = quotaFindings(
+      footprint('csi-clone', home),
+      [quota('tenant-a', { 'requests.storage': '15Gi' }, { 'requests.storage': '8Gi' })],
+      [limit('9Gi')],
     );
+    expect(findings.map(({ brief }) => brief)).toEqual([
+      'needs 10Gi requests.storage in tenant-a, which is more than is left there',
+      'needs a claim of 10Gi in tenant-a, above the limit there',
+    ]);
+  });
+
+  it.each([
+    ['89Gi', '80Gi', 'exceeded'],
+    ['90Gi', '80Gi', 'near'],
+    ['99Gi', '80Gi', 'near'],
+    ['100Gi', '80Gi', undefined],
+  ])('of %s with %s used and 10Gi to come says %s', (hard, used, severity) => {
+    const given = quota('tenant-a', { 'requests.storage': hard }, { 'requests.storage': used });
+    expect(quotaFindings(footprint('csi-clone', home), [given], [])[0]?.severity).toBe(severity);
+  });
+
+  it('is not led astray by figures that have nothing to do with storage', () => {
+    expect(found(home, 'csi-clone', [quota('tenant-a', { 'requests.cpu': 'many', 'limits.memory': '' })])).toEqual([]);
   });
 });
