@@ -1,8 +1,10 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { within } from '../shared/kube/deadline.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
 import { type Audit, audited, verdictOf } from './audit.ts';
+import { BodyError, readJson } from './body.ts';
 import { budgetOf } from './deadline.ts';
 import { errored } from './respond.ts';
 import { parseReview, type Review, ReviewError, reviewOf } from './review.ts';
@@ -19,29 +21,16 @@ export interface RouteOptions {
 
 export function addRoutes(server: FastifyInstance, options: RouteOptions): void {
   const { handlers, clock } = options;
-  acceptJson(server);
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('application/json', async (_: unknown, body: IncomingMessage) => await readJson(body));
   reportErrors(server, options);
+  const begun = new WeakMap<IncomingMessage, number>();
+  server.addHook('onRequest', async ({ raw }) => void begun.set(raw, clock.elapsed()));
   for (const handler of handlers) {
     server.post(`/${handler.webhook}`, async (request, reply) =>
-      answer(options, handler, request, reply, clock.elapsed()),
+      answer(options, handler, request, reply, begun.get(request.raw) ?? clock.elapsed()),
     );
   }
-}
-
-/**
- * Own parser, because Fastify's refuses bodies that hold a key `__proto__` anywhere. A user may put such a key into an object, and has to
- * be told so by the API server rather than by a broken webhook call; JSON.parse makes an ordinary property of it, and nothing here copies
- * properties by assignment.
- */
-function acceptJson(server: FastifyInstance): void {
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      done(null, JSON.parse(String(body)));
-    } catch {
-      done(Object.assign(new Error('the body is not JSON'), { statusCode: 400 }));
-    }
-  });
 }
 
 /** What cannot be answered as a review is answered by HTTP: in a sentence, without anything of the inside. */
@@ -68,14 +57,16 @@ async function answer(
 ): Promise<object> {
   const review = read(request.body, (message) => audit.malformed(handler.webhook, message));
   if ('answer' in review) return review.answer;
-  const ruling = await ruleInTime(handler, review, budgetOf(queryOf(request, 'timeout')), clock);
+  // The body may have taken its time; what is left of it is for the answer.
+  const left = budgetOf(queryOf(request, 'timeout')) - (clock.elapsed() - started);
+  const ruling = await ruleInTime(handler, review, Math.max(left, 0), clock);
   const verdict = verdictOf(handler.webhook, review, ruling);
   // When the response is out (or the API server has gone): an event must not tell of an answer that was never given another way.
   reply.raw.once('close', () => audit.tell(verdict, (clock.elapsed() - started) / 1000));
   return reviewOf(audited(verdict, ruling.response));
 }
 
-/** @throws an error with `statusCode` when there is no uid to answer to. */
+/** @throws BodyError when there is no uid to answer to. */
 function read(body: unknown, malformed: (message: string) => void): Review | { readonly answer: object } {
   try {
     return parseReview(body);
@@ -83,7 +74,7 @@ function read(body: unknown, malformed: (message: string) => void): Review | { r
     if (!(error instanceof ReviewError)) throw error;
     const { uid, message } = error;
     malformed(message);
-    if (uid === undefined) throw Object.assign(new Error(message), { statusCode: 400 });
+    if (uid === undefined) throw new BodyError(400, message);
     return { answer: reviewOf(errored(uid, { reason: 'MalformedReview', message })) };
   }
 }

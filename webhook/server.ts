@@ -1,17 +1,13 @@
 import type { SecureContextOptions } from 'node:tls';
-import { fastify } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
 import type { ServingMaterial } from '../certs/serving.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Component } from '../shared/process/run.ts';
 import { addRoutes, type RouteOptions } from './routes.ts';
 
-/** HTTPS as the API server speaks it to webhooks: TLS 1.3, and HTTP/1.1 only, for it never offers HTTP/2 to a Service. */
+export { bodyLimit } from './body.ts';
 
-/**
- * Bytes of a body. etcd keeps objects up to 1.5 MiB and the API server takes requests up to 3 MiB, but an update carries the object
- * twice, and JSON is larger than what etcd keeps. controller-runtime allows 7 MiB for the same reasons; what is larger is no review.
- */
-export const bodyLimit = 7 * 1024 * 1024;
+/** HTTPS as the API server speaks it to webhooks: TLS 1.3, and HTTP/1.1 only, for it never offers HTTP/2 to a Service. */
 
 /** Milliseconds. */
 const times = {
@@ -23,6 +19,9 @@ const times = {
   headersTimeout: 10_000,
   handshakeTimeout: 10_000,
 };
+
+/** Milliseconds that calls in hand are waited for on stop; an answer takes a fraction of a second, or the time that the caller gives. */
+const longestDrain = 10_000;
 
 /** The API server keeps 25 idle connections each; this is for a burst of many API servers and ends before the file descriptors do. */
 const mostConnections = 1024;
@@ -48,10 +47,9 @@ export interface AdmissionServer extends Component {
 
 /** @throws Error when the certificate or the key cannot be used. */
 export function createServer(options: ServerOptions): AdmissionServer {
-  const { host, port, tls, log } = options;
+  const { host, port, tls, clock, log } = options;
   const server = fastify({
     logger: false,
-    bodyLimit,
     https: {
       ...contextOf(tls),
       handshakeTimeout: times.handshakeTimeout,
@@ -61,9 +59,10 @@ export function createServer(options: ServerOptions): AdmissionServer {
     requestTimeout: times.requestTimeout,
     // While stopping, calls on open connections are answered as ever; the API server would make a failed create of a 503.
     return503OnClosing: false,
-    // On stop, connections that wait for the next call are closed at once; those with a call in hand get their answer first.
+    // On stop, connections that wait for the next call are closed at once; drained() sees to those with a call in hand.
     forceCloseConnections: 'idle',
   });
+  const drained = trackCalls(server);
   server.server.maxConnections = mostConnections;
   addRoutes(server, options);
   let bound = 0;
@@ -87,8 +86,31 @@ export function createServer(options: ServerOptions): AdmissionServer {
       log.info({ host, port: bound }, 'Admission calls are served');
     },
     stop: async () => {
-      await server.close();
+      const closed = server.close();
+      await Promise.race([drained(), clock.sleep(longestDrain)]);
+      // What is left has no call in hand, or one that does not come to its end: a connection that is silent since it was opened counts as
+      // busy for Node, and the close would wait for it.
+      server.server.closeAllConnections();
+      await closed;
     },
+  };
+}
+
+/** @returns a function that resolves when no call is in hand, from its headers to the end of its answer. */
+function trackCalls(server: FastifyInstance): () => Promise<void> {
+  let calls = 0;
+  let idle = Promise.withResolvers<void>();
+  server.addHook('onRequest', async (_request, reply) => {
+    calls += 1;
+    reply.raw.once('close', () => {
+      calls -= 1;
+      if (calls === 0) idle.resolve();
+    });
+  });
+  return async () => {
+    if (calls === 0) return;
+    idle = Promise.withResolvers<void>();
+    await idle.promise;
   };
 }
 

@@ -78,7 +78,8 @@ describe('a clone by somebody who may', () => {
       const now = (await calls()).slice(before);
       return now.length >= 2 && now;
     });
-    expect(seen.map(({ objectRef }) => objectRef?.resource).toSorted()).toEqual([
+    const resources = seen.map(({ objectRef }) => objectRef?.resource ?? '');
+    expect(resources.toSorted((a, b) => a.localeCompare(b))).toEqual([
       'persistentvolumeclaims',
       'subjectaccessreviews',
     ]);
@@ -152,7 +153,8 @@ describe('a clone by somebody who may not', () => {
     const { stderr } = await create(cluster, 'tenant-b', volume);
     const command = /kubectl (create rolebinding .*)/.exec(stderr)?.[1] ?? '';
     await must(cluster.kubectl(command.trim().split(' ')));
-    await until('the right to be heeded', async () => (await create(cluster, 'tenant-b', volume)).code === 0);
+    const admitted = await until('the right to be heeded', () => created(cluster, 'tenant-b', volume));
+    expect((await stampOf(admitted)).user).toBe('tenant-b');
     await must(cluster.kubectl(['delete', 'rolebinding', '-n', 'golden', 'clone-from-golden-tenant-b']));
     await until(
       'the right to be gone',

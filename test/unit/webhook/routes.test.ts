@@ -5,7 +5,7 @@ import type { Verdict } from '../../../webhook/audit.ts';
 import { allowed, errored } from '../../../webhook/respond.ts';
 import { addRoutes } from '../../../webhook/routes.ts';
 import type { Handler } from '../../../webhook/ruling.ts';
-import { bodyLimit } from '../../../webhook/server.ts';
+import { bodyLimit } from '../../../webhook/body.ts';
 import { cloneOf, createReview, newWorld } from './world.ts';
 
 const servers: FastifyInstance[] = [];
@@ -19,7 +19,7 @@ function serve(handlers?: readonly Handler[]) {
   const clock = new FakeClock();
   const told: Verdict[] = [];
   const malformed: string[] = [];
-  const server = fastify({ bodyLimit });
+  const server = fastify();
   servers.push(server);
   addRoutes(server, {
     handlers: handlers ?? [world.mutate, world.validate],
