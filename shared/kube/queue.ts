@@ -1,8 +1,9 @@
 import type { Clock } from '../process/clock.ts';
 import type { Metrics } from '../process/metrics.ts';
+import { createLine, type Line } from './fair.ts';
 
 /**
- * Keys that wait to be worked on. A key is in it once however often it was added; a key that was handed out is locked until `done`,
+ * Keys that wait to be worked on. Groups of keys take turns, so that none starves another however many keys it has. A key is in it once however often it was added; a key that was handed out is locked until `done`,
  * and comes again after that when it was added meanwhile; of several times that a key is to come, the earliest counts.
  */
 
@@ -14,6 +15,8 @@ export interface QueueOptions {
   readonly name?: string;
   readonly metrics?: Pick<Metrics, 'queueAdds' | 'queueDepth' | 'queueRetries' | 'queueWait' | 'queueWork'>;
   readonly backoff?: Backoff;
+  /** Whose key it is: those of different groups are handed out in turn. Default: all are of one group. */
+  readonly groupOf?: (key: string) => string;
 }
 
 /** Milliseconds. The n-th failure in a row waits `base · 2ⁿ⁻¹`, at most `max`, less up to a fifth so that keys part company. */
@@ -52,7 +55,7 @@ export interface Queue<K extends string = string> {
   forget(key: K): void;
   /** How often in a row the key failed. */
   failures(key: K): number;
-  /** The key that waited longest, as soon as there is one. @throws the signal's reason, or QueueDrained. */
+  /** The key that waited longest of the group whose turn it is, as soon as there is one. @throws the signal's reason, or QueueDrained. */
   next(signal?: AbortSignal): Promise<K>;
   /** Unlocks a key that `next` gave. */
   done(key: K): void;
@@ -71,8 +74,7 @@ class WorkQueue<K extends string> implements Queue<K> {
   readonly #random: () => number;
   readonly #backoff: Backoff;
   readonly #meter: Meter;
-  /** Key → since when it waits; in the order in which keys are handed out. */
-  readonly #ready = new Map<K, number>();
+  readonly #ready: Line<K>;
   /** Key → since when it is worked on. */
   readonly #working = new Map<K, number>();
   /** Keys added while they were worked on. */
@@ -85,11 +87,19 @@ class WorkQueue<K extends string> implements Queue<K> {
   #drained = false;
   #whenIdle: (() => void)[] = [];
 
-  constructor({ clock, random, backoff = defaultBackoff, name = 'default', metrics }: QueueOptions) {
+  constructor({
+    clock,
+    random,
+    backoff = defaultBackoff,
+    name = 'default',
+    metrics,
+    groupOf = () => '',
+  }: QueueOptions) {
     this.#clock = clock;
     this.#random = random;
     this.#backoff = backoff;
     this.#meter = createMeter(name, metrics);
+    this.#ready = createLine<K>(groupOf);
   }
 
   get size(): number {
@@ -184,22 +194,21 @@ class WorkQueue<K extends string> implements Queue<K> {
 
   #enqueue(key: K): void {
     if (this.#ready.has(key)) return;
-    this.#ready.set(key, this.#clock.elapsed());
+    this.#ready.add(key, this.#clock.elapsed());
     this.#meter.added();
     this.#dispatch();
   }
 
   /** Gives the keys that are ready to those who wait, both in order. */
   #dispatch(): void {
-    for (const [key, since] of this.#ready) {
-      const [waiter] = this.#waiters;
-      if (waiter === undefined) break;
+    for (const waiter of this.#waiters) {
+      const next = this.#ready.take();
+      if (next === undefined) break;
       this.#waiters.delete(waiter);
-      this.#ready.delete(key);
       const now = this.#clock.elapsed();
-      this.#working.set(key, now);
-      this.#meter.waited(now - since);
-      waiter.give(key);
+      this.#working.set(next.key, now);
+      this.#meter.waited(now - next.since);
+      waiter.give(next.key);
     }
     this.#meter.depth(this.#ready.size);
   }

@@ -6,8 +6,8 @@ export type Outcome =
   | { readonly kind: 'done' }
   /** Come again in `ms` milliseconds even if nothing changes. */
   | { readonly kind: 'after'; readonly ms: number }
-  /** Failed; come again after the key's backoff. */
-  | { readonly kind: 'retry' };
+  /** Failed; come again after the key's backoff, and in `within` milliseconds at the latest. */
+  | { readonly kind: 'retry'; readonly within?: number };
 
 export type Handle<K extends string> = (key: K, signal: AbortSignal) => Promise<Outcome>;
 
@@ -56,6 +56,8 @@ async function take<K extends string>(queue: Queue<K>, signal: AbortSignal): Pro
 function settle<K extends string>(queue: Queue<K>, key: K, outcome: Outcome): void {
   if (outcome.kind === 'retry') {
     queue.addRateLimited(key);
+    // Of several times that a key is to come, the earliest counts.
+    if (outcome.within !== undefined) queue.addAfter(key, outcome.within);
     return;
   }
   queue.forget(key);

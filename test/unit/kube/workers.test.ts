@@ -40,6 +40,20 @@ describe('workers', () => {
     expect(inside).toEqual(['b', 'c']);
   });
 
+  test('retry a key no later than its handle asks for', async () => {
+    const at: number[] = [];
+    const { clock, queue } = setup(1, async () => {
+      at.push(clock.elapsed());
+      return { kind: 'retry', within: 25 };
+    });
+    queue.add('a');
+    await settle();
+    const start = at[0] ?? 0;
+    for (let passed = 0; passed < 80; passed += 5) await clock.advance(5);
+
+    expect(at.slice(0, 4).map((time) => time - start)).toEqual([0, 10, 30, 55]);
+  });
+
   test('retry a key whose handle throws, report why, and go on with others', async () => {
     const handled: string[] = [];
     const { clock, queue, errors } = setup(1, async (key) => {
