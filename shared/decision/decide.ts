@@ -12,7 +12,13 @@ export interface Candidate {
 }
 
 export type Decision =
-  | { readonly outcome: 'chosen'; readonly strategy: Strategy; readonly candidates: readonly Candidate[] }
+  | {
+      readonly outcome: 'chosen';
+      readonly strategy: Strategy;
+      readonly candidates: readonly Candidate[];
+      /** The VolumeSnapshotClass of the candidate `snapshot`; absent when that is not possible or needs none. */
+      readonly snapshotClass?: string;
+    }
   | { readonly outcome: 'deferred'; readonly reason: ReasonCode; readonly message: string }
   | { readonly outcome: 'refused'; readonly reason: ReasonCode; readonly message: string; readonly field: string };
 
@@ -39,7 +45,10 @@ function choose(facts: KnownFacts): Decision {
   const candidates = tried.map(
     ({ strategy, lacks }): Candidate => ({ strategy, ...(lacks ?? standing(strategy, chosen, facts)) }),
   );
-  return { outcome: 'chosen', strategy: chosen, candidates };
+  const takesSnapshot = facts.source.kind === 'PersistentVolumeClaim' && possible.includes('snapshot');
+  const { snapshotClass } = facts.target.storage;
+  const named = takesSnapshot && snapshotClass !== undefined ? { snapshotClass } : {};
+  return { outcome: 'chosen', strategy: chosen, candidates, ...named };
 }
 
 /** The preferred strategy first, the others after it from cheap to dear. */

@@ -21,6 +21,8 @@ export interface DecisionRecord {
   /** Field of the DataVolume that a refusal is about. */
   readonly field?: string;
   readonly candidates?: readonly Candidate[];
+  /** The VolumeSnapshotClass of the candidate `snapshot`. */
+  readonly snapshotClass?: string;
   /** Bytes of the target; undefined when nothing is chosen yet, or when nobody knows. */
   readonly size?: bigint;
   /** Everything that the clone makes, by namespace, the target's first. */
@@ -51,7 +53,9 @@ function recordOf(decision: Decision, { id, makes }: RecordMeta, budget: number)
   const cut = (text: string): string => (text.length <= budget ? text : `${text.slice(0, Math.max(0, budget - 1))}…`);
   if (decision.outcome === 'chosen') {
     const candidates = decision.candidates.map((candidate) => ({ ...candidate, message: cut(candidate.message) }));
-    return { v: 1, id, outcome: 'chosen', strategy: decision.strategy, ...planOf(makes), candidates };
+    const { strategy, snapshotClass } = decision;
+    const named = snapshotClass === undefined ? {} : { snapshotClass };
+    return { v: 1, id, outcome: 'chosen', strategy, ...planOf(makes), ...named, candidates };
   }
   const { outcome, reason } = decision;
   const field = decision.outcome === 'refused' ? { field: decision.field } : {};
@@ -80,13 +84,15 @@ export function parseRecord(text: string | undefined): DecisionRecord | undefine
 }
 
 function chosenRecord(value: JsonObject, id: string): DecisionRecord | undefined {
-  const { strategy, candidates } = value;
+  const { strategy, candidates, snapshotClass } = value;
+  if (snapshotClass !== undefined && typeof snapshotClass !== 'string') return undefined;
   if (!isStrategy(strategy) || !Array.isArray(candidates) || !candidates.every(isCandidate)) return undefined;
   const size = readSize(value['size']);
   const makes = value['makes'] === undefined ? [] : readPlan(value['makes']);
   if (size === 'none' || makes === undefined) return undefined;
   const plan = { ...(size === undefined ? {} : { size }), ...(makes.length === 0 ? {} : { makes }) };
-  return { v: 1, id, outcome: 'chosen', strategy, ...plan, candidates };
+  const named = snapshotClass === undefined ? {} : { snapshotClass };
+  return { v: 1, id, outcome: 'chosen', strategy, ...plan, ...named, candidates };
 }
 
 function isCandidate(value: unknown): value is Candidate {

@@ -129,6 +129,19 @@ describe('the decision, whatever the facts', () => {
     );
   });
 
+  it('names the VolumeSnapshotClass exactly when the source is a claim and snapshot is possible', () => {
+    fc.assert(
+      fc.property(anyFacts, (given) => {
+        const decision = decide(given);
+        if (decision.outcome !== 'chosen') return;
+        const { reason } = decision.candidates.find(({ strategy }) => strategy === 'snapshot') ?? {};
+        const possible = reason === 'Preferred' || reason === 'BestPossible' || reason === 'NotPreferred';
+        const wanted = possible && given.source.kind === 'PersistentVolumeClaim';
+        expect(decision.snapshotClass).toBe(wanted ? given.target.storage?.snapshotClass : undefined);
+      }),
+    );
+  });
+
   it('never gets worse when the storage can do more', () => {
     const rank = (given: CloneFacts): number => {
       const decision = decide(given);

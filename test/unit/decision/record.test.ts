@@ -55,6 +55,7 @@ describe('the decision record', () => {
   });
 
   it.each([
+    '{"snapshotClass":7}',
     '{"size":7}',
     '{"size":"big"}',
     '{"makes":{}}',
