@@ -22,6 +22,12 @@ export const annotations = {
   stamp: 'clonegate.io/stamp',
   /** On a DataVolume, by its user: the one strategy to take; refused when it is not possible. */
   strategy: 'clonegate.io/strategy',
+  /** On a DataVolume, by its user: `wait` (default) until nobody writes to the source, or `crash-consistent` to clone it as it is. */
+  sourceInUse: 'clonegate.io/source-in-use',
+  /** On a StorageClass: `true` lets volumes of it be snapshotted and cloned while they are written to. */
+  allowCrashConsistent: 'clonegate.io/allow-crash-consistent',
+  /** On a DataVolume, by its user: its volume is made at once even where its class waits for the first consumer. Any value. */
+  bindImmediately: 'cdi.kubevirt.io/storage.bind.immediate.requested',
   /** On a source or on its namespace: `deny` lets nobody clone from it; every value but `allow` counts as `deny`. */
   clone: 'clonegate.io/clone',
   /** On a StorageClass: the strategies that may be used for targets of it, separated by commas; all when absent. */
@@ -46,6 +52,8 @@ export const annotations = {
   createdForDataVolume: 'cdi.kubevirt.io/createdForDataVolume',
   /** On the target claim: it is a clone of the source named in its dataSourceRef. */
   cloneOf: 'k8s.io/CloneOf',
+  /** On a DataVolume, by its user: do not wait for the first consumer. */
+  bindImmediate: 'cdi.kubevirt.io/storage.bind.immediate.requested',
   /** On a claim of a class that waits for its first consumer: the node that the scheduler has chosen. */
   selectedNode: 'volume.kubernetes.io/selected-node',
   /** On a StorageClass: the default of the cluster. */
@@ -58,6 +66,42 @@ export const annotations = {
 
 /** On a DataVolume these are ours alone: a user's own are overwritten at CREATE and refused afterwards. */
 export const reservedAnnotations = [annotations.cloneType, annotations.decision, annotations.stamp] as const;
+
+/** On Events about clones, for programs; of an event with a count they tell the first occurrence. */
+export const eventAnnotations = {
+  /** Id of the decision, the same in the log line, the audit annotations and the DataVolume's decision. */
+  decisionId: 'clonegate.io/decision-id',
+  /** `allow`, `deny`, `error`, or in shadow mode `would-deny`, `would-error`. */
+  verdict: 'clonegate.io/verdict',
+  /** Reason code of the verdict; in shadow mode that of the refusal that was not pronounced. */
+  code: 'clonegate.io/code',
+  /** Name of the user who asked. */
+  user: 'clonegate.io/user',
+  /** `namespace/name` of the DataVolume. */
+  target: 'clonegate.io/target',
+  /** `Kind namespace/name` of what was to be cloned; where a DataSource led is said only to administrators. */
+  source: 'clonegate.io/source',
+  /** The strategy of an authorized clone. */
+  strategy: 'clonegate.io/chosen-strategy',
+} as const;
+
+/** Keys in the API server's audit log, each there behind `<name of the webhook>/`. */
+export const auditKeys = {
+  /** `allow`, `deny`, `error`, or in shadow mode `would-deny`, `would-error`. */
+  decision: 'decision',
+  /** Id of the decision. */
+  decisionId: 'decision-id',
+  /** Reason code. */
+  reason: 'reason',
+  /** How the right was found out: `stamped` (mutate asked), `allowed`, `denied`, `error`. */
+  access: 'access',
+  /** The chosen strategy. */
+  strategy: 'strategy',
+  /** What the request names. */
+  asked: 'asked',
+  /** What that leads to. */
+  source: 'source',
+} as const;
 
 export const labels = {
   /** On every child in any namespace: uid of the DataVolume that it belongs to. */

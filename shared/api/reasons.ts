@@ -5,7 +5,7 @@
 
 interface Reason {
   /** Where the code can be seen. */
-  readonly seen: 'decision' | 'refusal' | 'wait' | 'event' | 'condition';
+  readonly seen: 'decision' | 'refusal' | 'wait' | 'warning' | 'event' | 'condition';
   /** What it means, for docs/reference.md. */
   readonly means: string;
 }
@@ -19,6 +19,7 @@ const table = {
     means: 'The preferred candidates are not possible; this is the best that is left.',
   },
   NotPreferred: { seen: 'decision', means: 'The candidate would be possible, but a better one was chosen.' },
+  StorageFailed: { seen: 'decision', means: 'The strategy was tried, and the storage refused it for good.' },
   StrategyForbidden: { seen: 'decision', means: 'The StorageClass does not allow this strategy.' },
   StrategyNotEnabled: {
     seen: 'decision',
@@ -87,12 +88,43 @@ const table = {
     seen: 'refusal',
     means: 'The groups and extra attributes of the user do not fit into an authorization stamp.',
   },
+  QuotaExceeded: {
+    seen: 'refusal',
+    means: 'What the clone makes does not fit into a ResourceQuota or LimitRange; a warning unless `--quota=deny`.',
+  },
   SpecImmutable: { seen: 'refusal', means: 'The spec of a DataVolume cannot be changed once it is created.' },
   ReservedAnnotation: { seen: 'refusal', means: "Clonegate's annotations are changed by its controller only." },
   MalformedReview: { seen: 'refusal', means: 'The body is not an AdmissionReview that this webhook can read.' },
 
+  // Warnings and events of admission.
+  QuotaNear: { seen: 'warning', means: 'What the clone makes fits, but then nine tenths of a ResourceQuota are used.' },
+  CloneAuthorized: {
+    seen: 'event',
+    means: 'The user may clone and the DataVolume was let in by Clonegate; others may still have refused it.',
+  },
+  CloneWouldBeDenied: {
+    seen: 'event',
+    means: 'The request was let pass in shadow mode; in enforce mode it would have been refused.',
+  },
+
   // Waits and failures of the execution (conditions and events of the DataVolume). CDI's names where CDI has one.
   CloneScheduled: { seen: 'event', means: 'The clone is accepted and waits for its turn or for its source.' },
+  CloneQueued: {
+    seen: 'event',
+    means: 'Enough clones of the same source or StorageClass are under way; the message tells the place in the queue.',
+  },
+  CloneStalled: {
+    seen: 'event',
+    means: 'The clone has waited for too long; the message names what it waits for, and the last event of that.',
+  },
+  CloneStrategyFallback: {
+    seen: 'event',
+    means: 'The storage failed at the chosen strategy for good; the clone goes on with the next one.',
+  },
+  CloneFailed: {
+    seen: 'event',
+    means: 'The storage failed at the clone for good, and there is no other strategy to try.',
+  },
   CSICloneInProgress: { seen: 'event', means: 'The CSI driver clones the source volume.' },
   CloneSucceeded: { seen: 'event', means: 'The clone is complete.' },
   CloneWithoutSource: { seen: 'event', means: 'The source does not exist; the clone starts when it does.' },
@@ -119,6 +151,11 @@ const table = {
   WaitForFirstConsumer: { seen: 'event', means: 'The volume is made when a pod that uses it is scheduled.' },
   EventsSuppressed: { seen: 'event', means: 'More happened than may be recorded in events; the log has it all.' },
   ErrExceededQuota: { seen: 'event', means: 'A quota does not let the target claim be created.' },
+  OrphanFound: { seen: 'event', means: 'The object was made for a clone whose DataVolume does not exist any more.' },
+  OrphanRemoved: {
+    seen: 'event',
+    means: 'The object was made for a clone whose DataVolume does not exist any more, and was removed.',
+  },
 
   // Reasons of the conditions Bound, Ready and Running (CDI's words).
   NotFound: { seen: 'condition', means: 'The target claim does not exist yet.' },

@@ -42,7 +42,7 @@ const queueBuckets = [0.001, 0.01, 0.1, 1, 10, 60, 300, 1000];
 const table = {
   admissionRequests: counter(
     'clonegate_admission_requests_total',
-    'Admission calls answered, by webhook, operation, decision (allow, deny, error), reason code and dry run.',
+    'Admission calls answered, by webhook, operation, decision (allow, deny, error, would-deny, would-error), reason code and dry run.',
     ['webhook', 'operation', 'decision', 'reason', 'dry_run'],
   ),
   admissionDuration: histogram(
@@ -91,6 +91,21 @@ const table = {
   unauthorizedRefused: counter(
     'clonegate_unauthorized_clones_refused_total',
     'DataVolumes that the controller refused to execute for want of a valid stamp or right; should stay 0.',
+    ['reason'],
+  ),
+  orphans: gauge(
+    'clonegate_orphaned_resources',
+    'Temporary objects of clones that do not exist any more, as the last sweep left them.',
+    ['kind'],
+  ),
+  fallbacks: counter(
+    'clonegate_clone_fallbacks_total',
+    'Clones that went on with another strategy after the storage had failed, by both strategies.',
+    ['from', 'to'],
+  ),
+  stalled: counter(
+    'clonegate_clones_stalled_total',
+    'Clones that waited longer than they should, by the reason of the wait.',
     ['reason'],
   ),
   reconciles: counter('controller_runtime_reconcile_total', 'Reconciliations, by controller and result.', [

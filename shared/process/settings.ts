@@ -40,6 +40,8 @@ function row<const P extends Program, T>(
   return { programs, kind, doc, ...rest };
 }
 
+const modes = ['enforce', 'shadow'] as const;
+const quotaModes = ['warn', 'deny', 'off'] as const;
 const both = ['webhook', 'controller'] as const;
 const webhook = ['webhook'] as const;
 const controller = ['controller'] as const;
@@ -109,6 +111,40 @@ const table = {
     fallback: (around) => around.namespace,
     fallbackDoc: '<namespace>',
   }),
+  mode: row(
+    webhook,
+    choice(modes),
+    'enforce refuses; shadow lets pass, warns and records what it would have refused.',
+    {
+      fallback: 'enforce',
+    },
+  ),
+  quota: row(
+    webhook,
+    choice(quotaModes),
+    'What to do when a clone does not fit into a ResourceQuota or LimitRange; off watches neither.',
+    { fallback: 'warn' },
+  ),
+  warnSourceInUse: row(webhook, bool, 'Warn of pods that write to the source; false watches no pods.', {
+    fallback: true,
+  }),
+  eventsDenied: row(webhook, bool, 'Record refusals, and questions that could not be answered, as events.', {
+    fallback: true,
+  }),
+  eventsAllowed: row(webhook, bool, 'Record authorized clones as events.', { fallback: false }),
+  eventsShadow: row(webhook, bool, 'Record what shadow mode let pass as events.', { fallback: true }),
+  eventsInTargetNamespace: row(webhook, bool, "Write these events also in the DataVolume's namespace.", {
+    fallback: true,
+  }),
+  eventsInSourceNamespace: row(
+    webhook,
+    bool,
+    'Write these events also in the namespace of the source: who, into what, and the verdict.',
+    { fallback: false },
+  ),
+  drain: row(webhook, duration(0), 'How long calls are still taken after SIGTERM, until they are sent elsewhere.', {
+    fallback: 5000,
+  }),
 
   identityKeyFile: row(controller, path, 'Private key that identities in stamps are decrypted with, JWK.'),
   workers: row(controller, integer(1, 64), 'DataVolumes that are worked on at the same time.', { fallback: 4 }),
@@ -122,6 +158,48 @@ const table = {
     fallback: 10_000,
   }),
   retryPeriod: row(controller, duration(100), 'Time between two tries to get or renew the Lease.', { fallback: 2000 }),
+  executor: row(
+    controller,
+    choice(['clonegate', 'cdi'] as const),
+    'Who carries clones out: this controller, or CDI; for CDI it only chooses the strategy where admission put that off.',
+    { fallback: 'clonegate' },
+  ),
+  stallAfter: row(
+    controller,
+    duration(0),
+    'A clone that waited so long for the same thing is reported as stalled; 0s: never.',
+    { fallback: 600_000 },
+  ),
+  stallAfterConsumer: row(
+    controller,
+    duration(0),
+    'The same while it waits for the first pod that uses its volume; 0s: never.',
+    { fallback: 86_400_000 },
+  ),
+  fallbackAfter: row(
+    controller,
+    duration(0),
+    'A strategy that the storage has not carried out after so long gives way to the next one, where there is one; 0s: never.',
+    { fallback: 3_600_000 },
+  ),
+  clonesPerSource: row(
+    controller,
+    integer(0, 100_000),
+    'Clones of one source that are under way at the same time; 0: any number.',
+    { fallback: 10 },
+  ),
+  clonesPerStorageClass: row(
+    controller,
+    integer(0, 100_000),
+    'Clones into one StorageClass that are under way at the same time; 0: any number.',
+    { fallback: 50 },
+  ),
+  sweep: row(
+    controller,
+    choice(['remove', 'report', 'off'] as const),
+    'What to do, hourly, with temporary objects whose DataVolume does not exist any more.',
+    { fallback: 'remove' },
+  ),
 } as const;
 
 type Table = typeof table;
