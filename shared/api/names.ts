@@ -52,10 +52,10 @@ export const annotations = {
   createdForDataVolume: 'cdi.kubevirt.io/createdForDataVolume',
   /** On the target claim: it is a clone of the source named in its dataSourceRef. */
   cloneOf: 'k8s.io/CloneOf',
-  /** On a DataVolume, by its user: do not wait for the first consumer. */
-  bindImmediate: 'cdi.kubevirt.io/storage.bind.immediate.requested',
   /** On a claim of a class that waits for its first consumer: the node that the scheduler has chosen. */
   selectedNode: 'volume.kubernetes.io/selected-node',
+  /** On a volume while it is handed over: the reclaim policy that it has before and after. */
+  reclaimPolicy: 'clonegate.io/reclaim-policy',
   /** On a StorageClass: the default of the cluster. */
   defaultClass: 'storageclass.kubernetes.io/is-default-class',
   /** On a StorageClass: the default for virtual machine disks; goes before the default of the cluster. */
@@ -104,7 +104,7 @@ export const auditKeys = {
 } as const;
 
 export const labels = {
-  /** On every child in any namespace: uid of the DataVolume that it belongs to. */
+  /** On every child in any namespace, and on a volume while it is handed over: uid of the DataVolume that it belongs to. */
   ownerUid: 'clonegate.io/owner-uid',
   /** Who manages the object; `clonegate` on ours. */
   managedBy: 'app.kubernetes.io/managed-by',

@@ -126,6 +126,11 @@ const table = {
     means: 'The storage failed at the clone for good, and there is no other strategy to try.',
   },
   CSICloneInProgress: { seen: 'event', means: 'The CSI driver clones the source volume.' },
+  SnapshotForSmartCloneInProgress: { seen: 'event', means: 'The CSI driver takes a snapshot of the source.' },
+  CloneFromSnapshotSourceInProgress: { seen: 'event', means: 'The CSI driver restores the snapshot.' },
+  PrepClaimInProgress: { seen: 'event', means: 'The clone is made and grows to the size that was asked for.' },
+  RebindInProgress: { seen: 'event', means: "The clone's volume is handed over to the target claim." },
+  SnapshotNotReady: { seen: 'event', means: 'The source is a snapshot that is not ready to use yet.' },
   CloneSucceeded: { seen: 'event', means: 'The clone is complete.' },
   CloneWithoutSource: { seen: 'event', means: 'The source does not exist; the clone starts when it does.' },
   CloneSourceInUse: { seen: 'event', means: 'A pod writes to the source; the clone starts when it no longer does.' },
@@ -141,7 +146,10 @@ const table = {
   },
   CloneAuthorizationRevoked: { seen: 'event', means: 'The user who asked for the clone has lost the right to it.' },
   SourceReplaced: { seen: 'event', means: 'The source was deleted and made again since the clone was authorized.' },
-  ErrResourceExists: { seen: 'event', means: "A claim with the DataVolume's name exists and does not belong to it." },
+  ErrResourceExists: {
+    seen: 'event',
+    means: 'An object of a name that the clone needs exists and does not belong to the DataVolume.',
+  },
   ErrResourceMarkedForDeletion: {
     seen: 'event',
     means: 'The target claim is being deleted; it is made again when it is gone.',

@@ -5,9 +5,12 @@ import type {
   Event,
   KubeObject,
   Lease,
+  LimitRange,
   ObjectRef,
+  PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  ResourceQuota,
   StorageClass,
   StorageProfile,
   SubjectAccessReview,
@@ -37,7 +40,10 @@ function resource<T extends KubeObject>(
 }
 
 export const claims = resource<PersistentVolumeClaim>('', 'v1', 'PersistentVolumeClaim', 'persistentvolumeclaims');
+export const persistentVolumes = resource<PersistentVolume>('', 'v1', 'PersistentVolume', 'persistentvolumes', false);
 export const pods = resource<Pod>('', 'v1', 'Pod', 'pods');
+export const resourceQuotas = resource<ResourceQuota>('', 'v1', 'ResourceQuota', 'resourcequotas');
+export const limitRanges = resource<LimitRange>('', 'v1', 'LimitRange', 'limitranges');
 export const dataVolumes = resource<DataVolume>(groups.cdi, 'v1beta1', 'DataVolume', 'datavolumes');
 export const dataSources = resource<DataSource>(groups.cdi, 'v1beta1', 'DataSource', 'datasources');
 export const storageProfiles = resource<StorageProfile>(

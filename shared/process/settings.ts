@@ -148,6 +148,12 @@ const table = {
 
   identityKeyFile: row(controller, path, 'Private key that identities in stamps are decrypted with, JWK.'),
   workers: row(controller, integer(1, 64), 'DataVolumes that are worked on at the same time.', { fallback: 4 }),
+  helperImage: row(
+    controller,
+    text,
+    'Image of the pod that mounts a clone when only a node can make its file system grow; it has to stay up and nothing more.',
+    { fallback: 'registry.k8s.io/pause:3.10.1' },
+  ),
   leaseName: row(controller, text, 'Name of the Lease that replicas elect their leader by.', {
     fallback: 'clonegate-controller',
   }),

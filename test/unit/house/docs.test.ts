@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { annotations, finalizer, labels, strategies } from '../../../shared/api/names.ts';
+import { annotations, auditKeys, eventAnnotations, finalizer, labels, strategies } from '../../../shared/api/names.ts';
 import { reasons } from '../../../shared/api/reasons.ts';
 import { metricsTable } from '../../../shared/process/metrics.ts';
 import { settingsTable } from '../../../shared/process/settings.ts';
@@ -28,6 +28,8 @@ function firstColumn(title: string): string[] {
 const tables: readonly (readonly [string, readonly string[]])[] = [
   ['Strategies', strategies],
   ['Annotations', Object.values(annotations)],
+  ['Event annotations', Object.values(eventAnnotations)],
+  ['Audit annotations', Object.values(auditKeys)],
   ['Labels and finalizers', [...Object.values(labels), finalizer]],
   ['Reasons', Object.keys(reasons)],
   ['Metrics', Object.values(metricsTable).map(({ name }) => name)],

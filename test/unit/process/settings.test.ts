@@ -49,6 +49,15 @@ describe('settings', () => {
       identityPublicKeyFile: 'd',
       controllerUser: 'system:serviceaccount:gate:clonegate-controller',
       auditNamespace: 'gate',
+      mode: 'enforce',
+      quota: 'warn',
+      warnSourceInUse: true,
+      eventsDenied: true,
+      eventsAllowed: false,
+      eventsShadow: true,
+      eventsInTargetNamespace: true,
+      eventsInSourceNamespace: false,
+      drain: 5000,
     });
   });
 
