@@ -37,6 +37,10 @@ export type Phase =
   | 'PendingPopulation'
   | 'CloneScheduled'
   | 'CSICloneInProgress'
+  | 'SnapshotForSmartCloneInProgress'
+  | 'CloneFromSnapshotSourceInProgress'
+  | 'PrepClaimInProgress'
+  | 'RebindInProgress'
   | 'Succeeded'
   | 'Failed'
   | 'Unknown';

@@ -102,8 +102,27 @@ export interface StorageClass extends KubeObject {
 
 export type CSIDriver = KubeObject;
 
+/** The claim that a volume is (to be) bound to; without a uid, any claim of that name. */
+export interface ClaimReference {
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly uid?: string;
+}
+
+export interface PersistentVolume extends KubeObject {
+  readonly spec?: {
+    readonly claimRef?: ClaimReference;
+    readonly capacity?: Readonly<Record<string, string>>;
+    readonly persistentVolumeReclaimPolicy?: string;
+  };
+  readonly status?: { readonly phase?: string };
+}
+
 export interface VolumeSnapshot extends KubeObject {
-  readonly spec?: { readonly volumeSnapshotClassName?: string };
+  readonly spec?: {
+    readonly volumeSnapshotClassName?: string;
+    readonly source?: { readonly persistentVolumeClaimName?: string; readonly volumeSnapshotContentName?: string };
+  };
   readonly status?: {
     readonly readyToUse?: boolean;
     readonly restoreSize?: string;
