@@ -35,8 +35,10 @@ export interface RecordMeta {
   readonly makes?: readonly Footprint[] | undefined;
 }
 
-/** A record never takes more bytes than this on an object. */
+/** A decision never takes more bytes than this on an object. */
 const longest = 2048;
+/** What is noted at its end when it has to be left (fallback.ts) may take so many more. */
+export const longestFallbacks = 512;
 /** Messages are cut to this many characters first, then to none at all: codes are never dropped. */
 const messageBudgets = [400, 120, 0];
 
@@ -72,9 +74,10 @@ function planOf(makes: readonly Footprint[] | undefined): JsonObject {
  * Reads a record back. The text may come from anyone who can write an annotation: whatever is not exactly a record gives undefined.
  */
 export function parseRecord(text: string | undefined): DecisionRecord | undefined {
-  if (text === undefined || Buffer.byteLength(text) > longest) return undefined;
+  if (text === undefined || Buffer.byteLength(text) > longest + longestFallbacks) return undefined;
   const value = parseObject(text);
   if (value?.['v'] !== 1 || typeof value['id'] !== 'string') return undefined;
+  if (value['fallbacks'] === undefined && Buffer.byteLength(text) > longest) return undefined;
   const { outcome } = value;
   if (outcome === 'chosen') return chosenRecord(value, value['id']);
   if (outcome !== 'deferred' && outcome !== 'refused') return undefined;
