@@ -1,4 +1,5 @@
 import type { Phase } from '../../shared/api/datavolume.ts';
+import type { ObjectReference } from '../../shared/api/objects.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import type { Effect } from '../effects.ts';
 import type { Observed } from '../observe.ts';
@@ -25,6 +26,10 @@ export interface Wait {
   readonly again?: number;
   /** Look again with growing pauses: what failed may succeed a little later. */
   readonly retry?: true;
+  /** What is waited for. When that takes too long, it is named and its last event is quoted. */
+  readonly on?: ObjectReference;
+  /** The storage is at work on it. When it fails at that for good, the next strategy is tried. */
+  readonly atWork?: true;
 }
 
 export function waitFor(phase: Phase, reason: ReasonCode, message: string, more: Partial<Wait> = {}): Wait {
