@@ -2,6 +2,7 @@ import { type DataVolume, isClone } from '../shared/api/datavolume.ts';
 import { annotations, reservedAnnotations } from '../shared/api/names.ts';
 import { decide } from '../shared/decision/decide.ts';
 import type { PolicyFacts } from '../shared/decision/facts.ts';
+import { plannedBy } from '../shared/decision/footprint.ts';
 import { gatherFacts, type StorageLookups } from '../shared/decision/gather.ts';
 import { parseRecord } from '../shared/decision/record.ts';
 import type { Client } from '../shared/kube/client.ts';
@@ -63,7 +64,9 @@ async function rule(parts: MutateParts, review: Review, volume: DataVolume, sign
     const found = await read;
     const facts = gatherFacts({ volume, source, ...found, stores: parts.storage(), policy: parts.policy });
     const identified = { ...source, ...uidOf(found) };
-    const wanted = await annotate(parts, { review, volume, via, source: identified, decision: decide(facts) });
+    const decision = decide(facts);
+    const makes = plannedBy(decision, facts);
+    const wanted = await annotate(parts, { review, volume, via, source: identified, decision, makes });
     return {
       response: patched(review.uid, patchAnnotations(volume.metadata.annotations, wanted)),
       about: { asked, source, access: 'allowed', ...recorded(wanted[annotations.decision]) },

@@ -3,6 +3,7 @@ import type { UserInfo } from '../shared/api/admission.ts';
 import type { CloneSource, DataVolume } from '../shared/api/datavolume.ts';
 import { annotations } from '../shared/api/names.ts';
 import type { Decision } from '../shared/decision/decide.ts';
+import type { Footprint } from '../shared/decision/footprint.ts';
 import { encodeRecord, parseRecord } from '../shared/decision/record.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Signer, Verifier } from '../shared/trust/keys.ts';
@@ -34,14 +35,16 @@ export interface Authorized {
   readonly via: Resolution['via'];
   readonly source: CloneSource & { readonly uid?: string };
   readonly decision: Decision;
+  /** What the chosen strategy makes; undefined when none is chosen. */
+  readonly makes?: readonly Footprint[] | undefined;
 }
 
 /** The annotations that the DataVolume is to have. */
 export async function annotate(parts: StampingParts, authorized: Authorized): Promise<WantedAnnotations> {
-  const { review, volume, decision } = authorized;
+  const { review, volume } = authorized;
   const before = parseRecord(volume.metadata.annotations?.[annotations.decision]);
   if (before !== undefined && (await isOurs(parts, authorized, before.id))) return volume.metadata.annotations ?? {};
-  const decided = decidedAnnotations(decision, review.uid);
+  const decided = decidedAnnotations(authorized, review.uid);
   try {
     const stamp = await signStamp(parts.signer, claimsOf(parts, authorized, review.uid));
     return { ...decided, [annotations.stamp]: stamp };
@@ -61,9 +64,8 @@ const longestRequest = 60;
  * the same clone gains nothing here: it says what a new one would say.
  */
 async function isOurs(parts: StampingParts, authorized: Authorized, id: string): Promise<boolean> {
-  const { volume, decision } = authorized;
-  const current = volume.metadata.annotations;
-  if (digestOf(current) !== digestOf(decidedAnnotations(decision, id))) return false;
+  const current = authorized.volume.metadata.annotations;
+  if (digestOf(current) !== digestOf(decidedAnnotations(authorized, id))) return false;
   try {
     const {
       keyId: _,
@@ -80,24 +82,24 @@ async function isOurs(parts: StampingParts, authorized: Authorized, id: string):
 }
 
 /** Absent values are `undefined`, so that what the user put in their place is removed. */
-function decidedAnnotations(decision: Decision, id: string): Record<string, string | undefined> {
+function decidedAnnotations(
+  { decision, makes }: Pick<Authorized, 'decision' | 'makes'>,
+  id: string,
+): Record<string, string | undefined> {
   return {
     [annotations.cloneType]: decision.outcome === 'chosen' ? decision.strategy : undefined,
-    [annotations.decision]: encodeRecord(decision, { id }),
+    [annotations.decision]: encodeRecord(decision, { id, makes }),
   };
 }
 
 /** A refusal that validate repeats to the user; without a stamp it grants nothing, whoever wrote it. */
 function unstampable({ message }: StampError, id: string): WantedAnnotations {
   const refusal: Decision = { outcome: 'refused', reason: 'StampTooLarge', message, field: 'metadata' };
-  return { ...decidedAnnotations(refusal, id), [annotations.stamp]: undefined };
+  return { ...decidedAnnotations({ decision: refusal }, id), [annotations.stamp]: undefined };
 }
 
-function claimsOf(
-  parts: StampingParts,
-  { review, volume, via, source, decision }: Authorized,
-  id: string,
-): StampClaims {
+function claimsOf(parts: StampingParts, authorized: Authorized, id: string): StampClaims {
+  const { review, volume, via, source, decision } = authorized;
   return {
     source,
     ...(via === undefined ? {} : { via }),
@@ -107,7 +109,7 @@ function claimsOf(
     requestUid: id,
     issuedAt: Math.floor(parts.clock.now() / 1000),
     // A decision that was put off is made later by the controller, which has no key to sign it with; so it is not covered.
-    ...(decision.outcome === 'deferred' ? {} : { decisionDigest: digestOf(decidedAnnotations(decision, id)) }),
+    ...(decision.outcome === 'deferred' ? {} : { decisionDigest: digestOf(decidedAnnotations(authorized, id)) }),
   };
 }
 

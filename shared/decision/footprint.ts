@@ -1,4 +1,5 @@
 import type { Strategy } from '../api/names.ts';
+import type { Decision } from './decide.ts';
 import type { CloneFacts } from './facts.ts';
 import { sourceSize } from './sizes.ts';
 
@@ -16,6 +17,11 @@ export interface PlannedClaim {
   readonly storageClassName?: string;
   /** Gone again when the clone is done. */
   readonly temporary: boolean;
+}
+
+/** What a decision leads to; undefined as long as it chooses nothing. */
+export function plannedBy(decision: Decision, facts: CloneFacts): readonly Footprint[] | undefined {
+  return decision.outcome === 'chosen' ? footprint(decision.strategy, facts) : undefined;
 }
 
 /**

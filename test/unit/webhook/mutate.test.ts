@@ -34,6 +34,17 @@ describe('mutate, for somebody who may clone', () => {
     expect(decisionOf(mutated)).toMatchObject({ id: 'request-1', outcome: 'chosen', strategy: 'csi-clone' });
   });
 
+  it('records the size of the target and all that the clone makes, for a dry run to show', async () => {
+    const { response } = await call((await worldWithSource()).mutate, createReview(cloneOf(), { dryRun: true }));
+    expect(decisionOf(patchedBy(cloneOf(), response))).toMatchObject({
+      size: '10Gi',
+      makes: [
+        { namespace: 'tenant-a', claims: [{ size: '10Gi', class: 'fast' }] },
+        { namespace: 'golden', claims: [{ size: '10Gi', class: 'fast', temporary: true }] },
+      ],
+    });
+  });
+
   it('says nothing to the user', async () => {
     const { response } = await call((await worldWithSource()).mutate, createReview(cloneOf()));
     expect(response.warnings).toBeUndefined();
