@@ -1,7 +1,9 @@
-import { controllerOf, keyOf, type KubeObject, type Stored } from '../shared/api/objects.ts';
+import { keyOf, type KubeObject, type Stored } from '../shared/api/objects.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
 import { ApiError, isAlreadyExists, isConflict, isForbidden, isNotFound, isRetryable } from '../shared/kube/errors.ts';
-import type { CreateEffect, Effect, PatchEffect } from './effects.ts';
+import { dataVolumes } from '../shared/kube/resource.ts';
+import { belongsTo } from './children.ts';
+import type { CreateEffect, DeleteEffect, Effect, PatchEffect } from './effects.ts';
 import type { Expectations } from './expectations.ts';
 import { type Wait, waitFor } from './steps/step.ts';
 
@@ -21,7 +23,7 @@ export interface Applier {
 }
 
 export function createApplier(
-  client: Pick<Client, 'get' | 'create' | 'mergePatch'>,
+  client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove'>,
   expectations: Expectations,
 ): Applier {
   const create = async (key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> => {
@@ -37,7 +39,7 @@ export function createApplier(
   const adopt = async (key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> => {
     const existing = await find(client, effect, options);
     if (existing === undefined) return { kind: 'stale' };
-    if (controllerOf(existing)?.uid !== effect.ownerUid) return { kind: 'refused', wait: foreign(effect) };
+    if (!belongsTo(existing, effect)) return { kind: 'refused', wait: foreign(effect) };
     expectations.expect(key, effect.resource, existing);
     return { kind: 'written' };
   };
@@ -53,13 +55,31 @@ export function createApplier(
       return { kind: 'written' };
     } catch (error) {
       if (isConflict(error) || isNotFound(error)) return { kind: 'stale' };
-      throw error;
+      // There is nowhere to tell it when the DataVolume itself cannot be written.
+      if (resource.plural === dataVolumes.plural) throw error;
+      return refusal(error);
+    }
+  };
+  const remove = async (key: string, effect: DeleteEffect, options: CallOptions): Promise<Applied> => {
+    const { resource, ref, uid } = effect;
+    await client.remove(resource, ref, { ...options, preconditions: { uid }, propagation: 'Background' });
+    expectations.expectGone(key, resource, ref, uid);
+    return { kind: 'written' };
+  };
+  const carryOut = async (key: string, effect: Effect, options: CallOptions): Promise<Applied> => {
+    switch (effect.kind) {
+      case 'create':
+        return create(key, effect, options);
+      case 'patch':
+        return patch(key, effect, options);
+      case 'delete':
+        return remove(key, effect, options);
     }
   };
   return {
     apply: async (key, effects, options = {}) => {
       for (const effect of effects) {
-        const done = effect.kind === 'create' ? await create(key, effect, options) : await patch(key, effect, options);
+        const done = await carryOut(key, effect, options);
         if (done.kind !== 'written') return done;
       }
       return { kind: 'written' };
@@ -83,7 +103,9 @@ async function find(
 
 function foreign({ resource, object }: CreateEffect): Wait {
   const what = `${resource.kind} ${keyOf({ namespace: object.metadata.namespace ?? '', name: object.metadata.name ?? '' })}`;
-  return waitFor('Pending', 'ErrResourceExists', `${what} exists and does not belong to this DataVolume`);
+  // Nothing tells when somebody else's object goes, but for one of the DataVolume's own name.
+  const message = `${what} exists and does not belong to this DataVolume`;
+  return waitFor('Pending', 'ErrResourceExists', message, { retry: true });
 }
 
 /**

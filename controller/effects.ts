@@ -2,13 +2,13 @@ import type { KubeObject, ObjectRef } from '../shared/api/objects.ts';
 import type { Resource } from '../shared/kube/resource.ts';
 
 /** What is to be written, as plain data. A step says it, `apply` does it, and a test can look at it in between. */
-export type Effect = CreateEffect | PatchEffect;
+export type Effect = CreateEffect | PatchEffect | DeleteEffect;
 
 export interface CreateEffect {
   readonly kind: 'create';
   readonly resource: Resource<KubeObject>;
   readonly object: KubeObject;
-  /** An object that exists already under the name counts as ours only when it is controlled by this uid. */
+  /** An object that exists already under the name counts as ours only when it belongs to the DataVolume of this uid. */
   readonly ownerUid: string;
 }
 
@@ -22,4 +22,12 @@ export interface PatchEffect {
   /** RFC 7396. */
   readonly patch: object;
   readonly subresource?: 'status';
+}
+
+export interface DeleteEffect {
+  readonly kind: 'delete';
+  readonly resource: Resource<KubeObject>;
+  readonly ref: ObjectRef;
+  /** Another object of the name stays. */
+  readonly uid: string;
 }

@@ -9,6 +9,8 @@ import type { Clock } from '../shared/process/clock.ts';
 export interface Expectations {
   /** `object` is what the API server answered to a write for the DataVolume `key`. */
   expect(key: string, resource: Resource<KubeObject>, object: Stored<KubeObject>): void;
+  /** What had this uid was deleted for the DataVolume `key`: it goes, or at least is seen to be going. */
+  expectGone(key: string, resource: Resource<KubeObject>, ref: ObjectRef, uid: string): void;
   /** Milliseconds until a write for `key` that has not come back is no longer waited for; undefined when all have come back. */
   pending(key: string): number | undefined;
   forget(key: string): void;
@@ -18,7 +20,8 @@ interface Entry {
   readonly resource: Resource<KubeObject>;
   readonly ref: ObjectRef;
   readonly uid: string;
-  readonly resourceVersion: string;
+  /** Undefined when it was deleted. */
+  readonly resourceVersion?: string;
   readonly until: number;
 }
 
@@ -35,13 +38,18 @@ export function createExpectations(
   const entries = new Map<string, readonly Entry[]>();
   const settled = (entry: Entry): boolean => {
     const seen = lookup(entry.resource, keyOf(entry.ref))?.metadata;
+    if (entry.resourceVersion === undefined)
+      return seen === undefined || seen.uid !== entry.uid || seen.deletionTimestamp !== undefined;
     return seen !== undefined && (seen.uid !== entry.uid || isAtLeast(seen.resourceVersion, entry.resourceVersion));
+  };
+  const add = (key: string, entry: Omit<Entry, 'until'>): void => {
+    entries.set(key, [...(entries.get(key) ?? []), { ...entry, until: clock.elapsed() + patience }]);
   };
   return {
     expect: (key, resource, { metadata: { namespace = '', name, uid, resourceVersion } }) => {
-      const entry = { resource, ref: { namespace, name }, uid, resourceVersion, until: clock.elapsed() + patience };
-      entries.set(key, [...(entries.get(key) ?? []), entry]);
+      add(key, { resource, ref: { namespace, name }, uid, resourceVersion });
     },
+    expectGone: (key, resource, ref, uid) => add(key, { resource, ref, uid }),
     pending: (key) => {
       const now = clock.elapsed();
       const open = (entries.get(key) ?? []).filter((entry) => entry.until > now && !settled(entry));

@@ -23,7 +23,7 @@ import type { Stores } from './stores.ts';
 /** One pass over one DataVolume: look, plan, write. What happened before is seen in the objects; nothing is remembered between passes. */
 
 export interface Surroundings {
-  readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'review'>;
+  readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove' | 'review'>;
   readonly stores: Stores;
   readonly verifier: Verifier;
   readonly recorder: Pick<Recorder, 'emit'>;

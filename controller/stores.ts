@@ -4,24 +4,38 @@ import {
   type CSIDriver,
   keyOf,
   type KubeObject,
+  type ObjectMeta,
+  type PersistentVolume,
   type PersistentVolumeClaim,
   type Pod,
   type StorageClass,
   type StorageProfile,
   type Stored,
+  type VolumeSnapshot,
   type VolumeSnapshotClass,
 } from '../shared/api/objects.ts';
-import { claimsWrittenBy, leanPod } from '../shared/api/pods.ts';
+import { claimsWrittenBy } from '../shared/api/pods.ts';
 import type { StorageLookups } from '../shared/decision/gather.ts';
-import { claims, dataVolumes, type Resource } from '../shared/kube/resource.ts';
+import {
+  claims,
+  dataVolumes,
+  persistentVolumes,
+  pods,
+  type Resource,
+  volumeSnapshots,
+} from '../shared/kube/resource.ts';
 import { createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
+import { type Children, helperName, isChild, ownerUidOf, snapshotName, temporaryName } from './children.ts';
 import { hintedSource } from './hint.ts';
+import { leanClaim, leanHelper, leanSnapshot, leanVolume } from './lean.ts';
 
 /** What the controller keeps in memory, and by what it finds it again. */
 
 export interface Stores {
   readonly volumes: StoreReader<DataVolume>;
   readonly claims: StoreReader<PersistentVolumeClaim>;
+  readonly persistentVolumes: StoreReader<PersistentVolume>;
+  readonly snapshots: StoreReader<VolumeSnapshot>;
   readonly pods: StoreReader<Pod>;
   readonly storageClasses: StoreReader<StorageClass>;
   readonly storageProfiles: StoreReader<StorageProfile>;
@@ -33,8 +47,14 @@ export interface Stores {
 
 type Filled<S> = { readonly [K in keyof S]: S[K] extends StoreReader<infer T> ? Store<T> : S[K] };
 
-const indexes = { source: 'source', undecided: 'undecided', writes: 'writes' } as const;
+const indexes = { source: 'source', undecided: 'undecided', writes: 'writes', uid: 'uid', owner: 'owner' } as const;
 const all = 'all';
+const byOwner = {
+  [indexes.owner]: (object: { readonly metadata: ObjectMeta }) => {
+    const uid = ownerUidOf(object);
+    return uid === undefined ? [] : [uid];
+  },
+};
 
 export function createStores(snapshotsServed: () => boolean): Filled<Stores> {
   return {
@@ -42,12 +62,15 @@ export function createStores(snapshotsServed: () => boolean): Filled<Stores> {
       indexes: {
         [indexes.source]: (volume) => sourcesOf(volume).map(sourceKey),
         [indexes.undecided]: (volume) => (isUndecided(volume) ? [all] : []),
+        [indexes.uid]: ({ metadata }) => [metadata.uid],
       },
     }),
-    claims: createStore<PersistentVolumeClaim>({ transform: leanClaim }),
+    claims: createStore<PersistentVolumeClaim>({ transform: leanClaim, indexes: byOwner }),
+    persistentVolumes: createStore<PersistentVolume>({ transform: leanVolume, indexes: byOwner }),
+    snapshots: createStore<VolumeSnapshot>({ transform: leanSnapshot, indexes: byOwner }),
     pods: createStore<Pod>({
-      transform: leanPod,
-      indexes: { [indexes.writes]: (pod) => writtenBy(pod) },
+      transform: leanHelper,
+      indexes: { ...byOwner, [indexes.writes]: (pod) => writtenBy(pod) },
     }),
     storageClasses: createStore<StorageClass>(),
     storageProfiles: createStore<StorageProfile>(),
@@ -74,6 +97,22 @@ export function undecided({ volumes }: Stores): readonly Stored<DataVolume>[] {
   return volumes.by(indexes.undecided, all);
 }
 
+/** Key of the DataVolume that has this uid. */
+export function keyOfVolume({ volumes }: Stores, uid: string): string | undefined {
+  const [volume] = volumes.by(indexes.uid, uid);
+  return volume === undefined ? undefined : keyOf(volume.metadata);
+}
+
+/** Everything that was made for a DataVolume on the way, in whatever namespace it is; only marks and names together count. */
+export function childrenOf(stores: Stores, uid: string): Children {
+  const named = <T extends KubeObject>(store: StoreReader<T>, name: string): readonly Stored<T>[] =>
+    store.by(indexes.owner, uid).filter((object) => object.metadata.name === name && isChild(object, uid));
+  const [temporary] = named(stores.claims, temporaryName(uid));
+  const [snapshot] = named(stores.snapshots, snapshotName(uid));
+  const [moving] = stores.persistentVolumes.by(indexes.owner, uid);
+  return { temporary, snapshot, moving, helpers: named(stores.pods, helperName(uid)) };
+}
+
 /** Pods that may write to the claim of this key. */
 export function writersOf({ pods }: Stores, claim: string): readonly Stored<Pod>[] {
   return pods.by(indexes.writes, claim);
@@ -92,6 +131,12 @@ export function lookup(stores: Stores, resource: Resource<KubeObject>, key: stri
       return stores.volumes.get(key);
     case claims.plural:
       return stores.claims.get(key);
+    case persistentVolumes.plural:
+      return stores.persistentVolumes.get(key);
+    case volumeSnapshots.plural:
+      return stores.snapshots.get(key);
+    case pods.plural:
+      return stores.pods.get(key);
     default:
       throw new RangeError(`there is no store of ${resource.plural}`);
   }
@@ -112,25 +157,4 @@ function sourcesOf(volume: DataVolume): readonly CloneSource[] {
 
 function isUndecided({ metadata, status }: DataVolume): boolean {
   return status?.phase !== 'Succeeded' && !isStrategy(metadata.annotations?.[annotations.cloneType]);
-}
-
-/** Annotations of a claim that are read here. Others may be long (last-applied-configuration), and there are many claims. */
-const readAnnotations: ReadonlySet<string> = new Set([annotations.contentType, annotations.selectedNode]);
-
-function leanClaim(claim: Stored<PersistentVolumeClaim>): Stored<PersistentVolumeClaim> {
-  const { name, namespace = '', uid, resourceVersion, deletionTimestamp, ownerReferences } = claim.metadata;
-  const kept = Object.entries(claim.metadata.annotations ?? {}).filter(([key]) => readAnnotations.has(key));
-  return {
-    metadata: {
-      name,
-      namespace,
-      uid,
-      resourceVersion,
-      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-      ...(ownerReferences === undefined ? {} : { ownerReferences }),
-      ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }),
-    },
-    ...(claim.spec === undefined ? {} : { spec: claim.spec }),
-    ...(claim.status === undefined ? {} : { status: claim.status }),
-  };
 }

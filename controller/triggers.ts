@@ -1,7 +1,8 @@
 import type { CloneSource, DataVolume } from '../shared/api/datavolume.ts';
-import { keyOf, type KubeObject, type Pod, refOf, type Stored } from '../shared/api/objects.ts';
+import { keyOf, type KubeObject, type PersistentVolume, type Pod, refOf, type Stored } from '../shared/api/objects.ts';
 import type { Change, StoreReader } from '../shared/kube/store.ts';
-import { clonesOf, type Stores, undecided, writtenBy } from './stores.ts';
+import { ownerUidOf } from './children.ts';
+import { clonesOf, keyOfVolume, type Stores, undecided, writtenBy } from './stores.ts';
 
 /**
  * From a change of any watched object to the DataVolumes that have to be looked at because of it. A change says only "look again": what
@@ -19,6 +20,8 @@ export function subscribe(stores: Stores, add: (key: string) => void): () => voi
   const ends = [
     on(stores.volumes, ofVolume),
     on(stores.claims, ofClaim),
+    on(stores.persistentVolumes, ofPersistentVolume),
+    on(stores.snapshots, ofSnapshot),
     on(stores.pods, ofPod),
     on(stores.storageClasses, ofStorage),
     on(stores.storageProfiles, ofStorage),
@@ -37,22 +40,47 @@ function ofVolume(stores: Stores, { object, previous }: Change<DataVolume>): rea
   return samePhase ? [key] : [key, ...keysOfClones(stores, key)];
 }
 
-/** The DataVolume of its name, whether the claim belongs to it or stands in its way; and those that clone the claim. */
-function ofClaim(stores: Stores, { object }: Change<KubeObject>): readonly string[] {
-  const key = keyOf(object.metadata);
+/**
+ * The DataVolume of its name, whether the claim belongs to it or stands in its way; that which it was made for; and those that clone
+ * the claim.
+ */
+function ofClaim(stores: Stores, change: Change<KubeObject>): readonly string[] {
+  const key = keyOf(change.object.metadata);
   const target = stores.volumes.get(key) === undefined ? [] : [key];
-  return [...target, ...keysOfClones(stores, key)];
+  return [...new Set([...target, ...ofChild(stores, change), ...keysOfClones(stores, key)])];
 }
 
-/** Those that clone a claim which the pod has begun or ceased to write to. */
-function ofPod(stores: Stores, { type, object, previous }: Change<Pod>): readonly string[] {
+/** That for which it was made, and those that restore it. */
+function ofSnapshot(stores: Stores, change: Change<KubeObject>): readonly string[] {
+  const { namespace = '', name } = change.object.metadata;
+  return [...ofChild(stores, change), ...keysOf(clonesOf(stores, { kind: 'VolumeSnapshot', namespace, name }))];
+}
+
+/** That which it is handed over for, and that to whose claim it is bound: it may come into the store after the claim. */
+function ofPersistentVolume(stores: Stores, change: Change<PersistentVolume>): readonly string[] {
+  const { namespace = '', name = '' } = change.object.spec?.claimRef ?? {};
+  const claim = stores.claims.get(keyOf({ namespace, name }));
+  const uid = claim === undefined ? undefined : ownerUidOf(claim);
+  const key = uid === undefined ? undefined : keyOfVolume(stores, uid);
+  return [...new Set([...ofChild(stores, change), ...(key === undefined ? [] : [key])])];
+}
+
+/** The DataVolume that the marks name. A volume loses them when it is handed over, which has to be seen too. */
+function ofChild(stores: Stores, { object, previous }: Change<KubeObject>): readonly string[] {
+  const uids = new Set([object, previous].flatMap((seen) => (seen === undefined ? [] : (ownerUidOf(seen) ?? []))));
+  return [...uids].flatMap((uid) => keyOfVolume(stores, uid) ?? []);
+}
+
+/** That which it helps; and those that clone a claim which the pod has begun or ceased to write to. */
+function ofPod(stores: Stores, change: Change<Pod>): readonly string[] {
+  const { type, object, previous } = change;
   const before = previous === undefined ? [] : writtenBy(previous);
   const now = type === 'deleted' ? [] : writtenBy(object);
   const changed = [
     ...before.filter((claim) => !now.includes(claim)),
     ...now.filter((claim) => !before.includes(claim)),
   ];
-  return changed.flatMap((claim) => keysOfClones(stores, claim));
+  return [...ofChild(stores, change), ...changed.flatMap((claim) => keysOfClones(stores, claim))];
 }
 
 /** What the storage can do matters until it is decided how to clone. */

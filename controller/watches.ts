@@ -5,11 +5,13 @@ import {
   claims,
   csiDrivers,
   dataVolumes,
+  persistentVolumes,
   pods,
   type Resource,
   storageClasses,
   storageProfiles,
   volumeSnapshotClasses,
+  volumeSnapshots,
 } from '../shared/kube/resource.ts';
 import type { Store } from '../shared/kube/store.ts';
 import type { Clock } from '../shared/process/clock.ts';
@@ -59,6 +61,8 @@ export function createWatches(options: WatchOptions): Watches {
   const stores = createStores(() => snapshots.health().state !== 'absent');
   keep(dataVolumes, stores.volumes);
   keep(claims, stores.claims);
+  keep(persistentVolumes, stores.persistentVolumes);
+  keep(volumeSnapshots, stores.snapshots);
   keep(pods, stores.pods);
   keep(storageClasses, stores.storageClasses);
   keep(storageProfiles, stores.storageProfiles);

@@ -5,7 +5,7 @@ import { pathOf, type Resource } from '../../shared/kube/resource.ts';
 
 /** A call as it arrives at the {@link MemoryApi}. */
 export interface MemoryCall {
-  readonly verb: 'get' | 'create' | 'patch';
+  readonly verb: 'get' | 'create' | 'patch' | 'delete';
   readonly plural: string;
   readonly namespace: string | undefined;
   readonly name: string;
@@ -42,7 +42,7 @@ export class MemoryApi {
   #version = 1;
 
   /** A client of its own; its interceptor stands between it and the objects, as a network would. */
-  client(intercept: Interceptor = () => undefined): Pick<Client, 'get' | 'create' | 'mergePatch'> {
+  client(intercept: Interceptor = () => undefined): Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove'> {
     const arrive = async (call: MemoryCall): Promise<void> => {
       call.signal?.throwIfAborted();
       this.calls.push(call);
@@ -78,6 +78,17 @@ export class MemoryApi {
         }
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion
         return this.#put(pathOf(kind, ref), merge(current, patch) as typeof current);
+      },
+      remove: async (kind, ref, { preconditions, signal } = {}) => {
+        await arrive({
+          verb: 'delete',
+          plural: kind.plural,
+          namespace: ref.namespace,
+          name: ref.name,
+          ...(signal === undefined ? {} : { signal }),
+        });
+        const found = this.#objects.get(pathOf(kind, ref));
+        if (preconditions?.uid === undefined || found?.metadata.uid === preconditions.uid) this.remove(kind, ref);
       },
     };
   }

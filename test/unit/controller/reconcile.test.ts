@@ -81,6 +81,7 @@ class Scene {
         get: async (...args) => client.get(...args),
         create: async (...args) => wrap(client.create(...args)),
         mergePatch: async (...args) => wrap(client.mergePatch(...args)),
+        remove: async (...args) => wrap(client.remove(...args)),
         review: async <T extends KubeObject>(_kind: unknown, object: T): Promise<T> => {
           this.asked.push(object);
           if (this.right instanceof Error) throw this.right;

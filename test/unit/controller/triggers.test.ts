@@ -3,7 +3,7 @@ import { hintedSource } from '../../../controller/hint.ts';
 import { lookup } from '../../../controller/stores.ts';
 import { subscribe } from '../../../controller/triggers.ts';
 import { annotations } from '../../../shared/api/names.ts';
-import { claims, dataVolumes, pods } from '../../../shared/kube/resource.ts';
+import { claims, dataVolumes, storageClasses } from '../../../shared/kube/resource.ts';
 import { generateStampKeys } from '../../../shared/trust/keys.ts';
 import { stampedClone } from '../../support/build/clones.ts';
 import { claim, namespace, owner, pod, storageClass, target, volume, type World, world } from './world.ts';
@@ -180,5 +180,5 @@ test('objects that we write are looked up by their kind, and others are a mistak
 
   expect(lookup(stores, dataVolumes, 'tenant/target')?.metadata.name).toBe('target');
   expect(lookup(stores, claims, 'tenant/source')?.metadata.name).toBe('source');
-  expect(() => lookup(stores, pods, 'tenant/vm')).toThrow(/no store of pods/);
+  expect(() => lookup(stores, storageClasses, 'fast')).toThrow(/no store of storageclasses/);
 });

@@ -1,0 +1,60 @@
+import { labels } from '../shared/api/names.ts';
+import {
+  controllerOf,
+  type KubeObject,
+  type ObjectMeta,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  type Pod,
+  type Stored,
+  type VolumeSnapshot,
+} from '../shared/api/objects.ts';
+import type { CreateEffect } from './effects.ts';
+
+/**
+ * What a clone makes on its way and does not leave behind. Names follow from the DataVolume's uid, so that a controller that knows
+ * nothing finds what an earlier one has made, and never makes it twice. Every child carries the owner label, in whatever namespace.
+ */
+export interface Children {
+  /** The claim beside the source that is filled, grown, and then gives its volume to the target claim. */
+  readonly temporary: Stored<PersistentVolumeClaim> | undefined;
+  readonly snapshot: Stored<VolumeSnapshot> | undefined;
+  /** Pods that make a node do something for a claim; at most one in a namespace. */
+  readonly helpers: readonly Stored<Pod>[];
+  /** The volume that is being handed over. It is not a child, but it carries our marks until it is the target's like any other. */
+  readonly moving: Stored<PersistentVolume> | undefined;
+}
+
+const prefix = 'clonegate';
+export const managedBy = 'clonegate';
+
+/** 46 characters. */
+export const temporaryName = (uid: string): string => `${prefix}-${uid}`;
+/** 51 characters. */
+export const snapshotName = (uid: string): string => `${prefix}-snap-${uid}`;
+/** 50 characters; a pod's name is the host name in it, and that has 63 at most. */
+export const helperName = (uid: string): string => `${prefix}-pod-${uid}`;
+
+/** The labels that mark a child. */
+export function childLabels(uid: string): Readonly<Record<string, string>> {
+  return { [labels.ownerUid]: uid, [labels.managedBy]: managedBy };
+}
+
+/** Uid of the DataVolume that the marks on an object name. */
+export function ownerUidOf({ metadata }: { readonly metadata: ObjectMeta }): string | undefined {
+  return metadata.labels?.[labels.ownerUid];
+}
+
+/** Whether an object under a child's name is that child. */
+export function isChild({ metadata }: KubeObject, uid: string): boolean {
+  return metadata.labels?.[labels.ownerUid] === uid && metadata.labels[labels.managedBy] === managedBy;
+}
+
+/**
+ * Whether what exists is what an effect would have made. Where an owner reference is possible, it decides; a label alone could be copied
+ * onto another object by anyone who likes its labels.
+ */
+export function belongsTo(existing: KubeObject, { object, ownerUid }: CreateEffect): boolean {
+  if (controllerOf(object) !== undefined) return controllerOf(existing)?.uid === ownerUid;
+  return isChild(existing, ownerUid);
+}
