@@ -22,7 +22,7 @@ async function setTheStage(story: Story, cluster: Cluster): Promise<string> {
   await story.kubectl('admin', ['apply', '-f', manifest('tenants')]);
   await story.kubectl('admin', ['apply', '-f', manifest('profile')]);
   await story.kubectl('admin', ['apply', '-f', manifest('source')]);
-  await story.kubectl('admin', ['wait', '-n', 'tenant-a', 'pvc/fedora', phase('Bound'), '--timeout=60s']);
+  await story.kubectl('admin', ['wait', '-n', 'tenant-a', 'pvc/fedora', phase('Bound'), '--timeout=180s']);
   const path = await volumeOf(cluster, 'fedora');
   await fillDisk(path, (await stat(path)).size);
   story.say('56 MiB of random bytes now lie at the beginning, in the middle and at the end of the 1 GiB volume.');
@@ -59,7 +59,7 @@ async function clone(story: Story): Promise<void> {
     'tenant-a',
     'datavolume/my-vm-disk',
     phase('Succeeded'),
-    '--timeout=60s',
+    '--timeout=180s',
   ]);
   await story.kubectl('tenant-a', ['get', 'datavolumes,persistentvolumeclaims', '-n', 'tenant-a'], {
     says: [/my-vm-disk\s+Succeeded\s+100\.0%/, /my-vm-disk\s+Bound/],

@@ -65,7 +65,7 @@ export async function installController(cluster: Pick<Cluster, 'kubectl'>): Prom
   if (code !== 0) throw new Error(`namespace ${namespace}: ${stderr}`);
   const chart = join(root, 'charts/clonegate');
   await kubectl('apply', '--server-side', '-f', join(chart, 'crds'), '-f', join(chart, 'manifests/controller.yaml'));
-  await kubectl('wait', '--for=condition=Established', '--timeout=30s', '-f', join(chart, 'crds'));
+  await kubectl('wait', '--for=condition=Established', '--timeout=180s', '-f', join(chart, 'crds'));
 }
 
 /** @returns the flags that name the files. */

@@ -71,7 +71,7 @@ export async function installWebhook(cluster: Pick<Cluster, 'kubectl'>): Promise
   await apply(cluster, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   const crds = join(chart, 'crds');
   await kubectl(cluster, 'apply', '--server-side', '-f', crds, '-f', join(chart, 'manifests/webhook-account.yaml'));
-  await kubectl(cluster, 'wait', '--for=condition=Established', '--timeout=30s', '-f', crds);
+  await kubectl(cluster, 'wait', '--for=condition=Established', '--timeout=180s', '-f', crds);
 }
 
 interface Configuration {

@@ -64,12 +64,12 @@ test('a token that was replaced in its file is used as soon as the old one is re
   // The account is another one now, though of the same name: its old tokens are worth nothing.
   await cluster.kubectl(['-n', namespace, 'delete', 'serviceaccount', 'rotated']);
   await expect
-    .poll(async () => await ask().catch((error: { code: number }) => error.code), { timeout: 20_000 })
+    .poll(async () => await ask().catch((error: { code: number }) => error.code), { timeout: 120_000 })
     .toBe(401);
   await serviceAccount('rotated');
   await cluster.serviceAccountKubeconfig(namespace, 'rotated');
   await expect
-    .poll(async () => await ask().catch((error: { code: number }) => error.code), { timeout: 20_000 })
+    .poll(async () => await ask().catch((error: { code: number }) => error.code), { timeout: 120_000 })
     .toBe(403);
 });
 

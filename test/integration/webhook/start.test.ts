@@ -33,7 +33,7 @@ const write = (file: string, text: string): void => writeFileSync(path(file), te
 
 async function start(...args: readonly string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
   return await new Promise((resolve) => {
-    execFile(process.execPath, [program, ...args], { env: {}, timeout: 30_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [program, ...args], { env: {}, timeout: 120_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : error.code, stdout, stderr });
     });
   });

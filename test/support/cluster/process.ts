@@ -110,7 +110,7 @@ async function readiness(spec: ProcessSpec, child: ChildProcess): Promise<void> 
   child.once('exit', onExit);
   try {
     await until(`${spec.name} to be ready (log: ${spec.logFile})`, spec.ready ?? (() => true), {
-      timeout: spec.timeout ?? 60_000,
+      timeout: spec.timeout ?? 180_000,
       signal: dead.signal,
     });
   } finally {
