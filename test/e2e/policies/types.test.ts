@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sharedCluster } from '../../support/cluster/shared.ts';
+import { until } from '../../support/cluster/until.ts';
+import { type PolicyManifest, readPolicies } from '../../support/policies.ts';
+
+/** kube-controller-manager holds every expression of a policy against the definition of DataVolume. */
+
+const cluster = sharedCluster();
+const crds = fileURLToPath(new URL('../../../charts/clonegate/crds', import.meta.url));
+const policies = readPolicies().filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+
+beforeAll(async () => {
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', crds]);
+  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+});
+afterAll(async () => await cluster.close());
+
+interface Checked {
+  readonly metadata: { readonly generation: number };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly typeChecking?: { readonly expressionWarnings?: readonly { readonly warning: string }[] };
+  };
+}
+
+/** Of a copy that no binding puts in force. */
+async function warningsOf(policy: PolicyManifest): Promise<readonly string[]> {
+  const name = `${policy.metadata.name}-${randomBytes(3).toString('hex')}`;
+  const path = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies';
+  await cluster.api.post(path, { ...policy, metadata: { name } });
+  try {
+    const status = await until(`the type check of ${name}`, async () => {
+      const checked = await cluster.api.get<Checked>(`${path}/${name}`);
+      return checked.status?.observedGeneration === checked.metadata.generation && checked.status;
+    });
+    return (status.typeChecking?.expressionWarnings ?? []).map(({ warning }) => warning);
+  } finally {
+    await cluster.kubectl(['delete', 'validatingadmissionpolicy', name]);
+  }
+}
+
+function withField(policy: PolicyManifest, from: string, to: string): PolicyManifest {
+  return JSON.parse(JSON.stringify(policy).replaceAll(from, to)) as PolicyManifest;
+}
+
+test.each(policies.map((policy) => [policy.metadata.name, policy] as const))(
+  '%s speaks of fields that a DataVolume has, and of their types',
+  async (_, policy) => {
+    // The checker says nothing at all while it does not know the definition yet, so it is first seen to find a fault.
+    const faulty = withField(policy, 'object.spec.source.snapshot', 'object.spec.source.snapshots');
+    const warnings = await until('a fault to be found', async () => {
+      const found = await warningsOf(faulty);
+      return found.length > 0 && found;
+    });
+    expect(warnings.join('\n')).toContain("undefined field 'snapshots'");
+    expect(await warningsOf(policy)).toEqual([]);
+  },
+);
