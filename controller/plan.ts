@@ -46,7 +46,7 @@ export function letGo(volume: Stored<DataVolume>): Extract<Plan, { state: 'actin
 function isFinished(o: Observed): boolean {
   if (o.volume.status?.phase !== 'Succeeded') return false;
   const own = ownClaim(o);
-  return own === undefined || own.status?.phase === 'Bound' || !o.stamp.valid;
+  return own?.status?.phase !== 'Lost' || !o.stamp.valid;
 }
 
 function guarded(step: Step, o: Observed, right: Right): Plan {

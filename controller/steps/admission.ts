@@ -2,7 +2,7 @@ import { annotations } from '../../shared/api/names.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import type { Decision } from '../../shared/decision/decide.ts';
 import { encodeRecord, parseRecord } from '../../shared/decision/record.ts';
-import type { Observed } from '../observe.ts';
+import { type Observed, ownClaim } from '../observe.ts';
 import { patchVolume } from './parts.ts';
 import { gate, type Step, type Wait, waitFor } from './step.ts';
 
@@ -15,12 +15,19 @@ const stamped = gate('stamped', ({ stamp }) =>
     : waitFor('Failed', 'CloneUnauthorized', `${stamp.message}; delete the DataVolume and create it again`),
 );
 
-/** Asked again up to the end: the provisioner looks the source up by its name, when it gets to it. */
-const sameSource = gate('same-source', ({ source, volume }) => {
+/**
+ * Asked again up to the end: the provisioner looks the source up by its name, when it gets to it. Once the clone was complete it no
+ * longer matters what becomes of the source; a claim that is lost by now had been complete, too.
+ */
+const sameSource = gate('same-source', (o) => {
+  const { source, volume } = o;
   const stampedUid = source?.ref.uid;
   const uid = source?.claim?.metadata.uid;
-  if (volume.status?.phase === 'Succeeded' || stampedUid === undefined || uid === undefined || uid === stampedUid)
-    return undefined;
+  const lost = volume.status?.conditions?.some(({ reason }) => reason === 'ErrClaimLost') === true;
+  const complete =
+    ownClaim(o)?.status?.phase === 'Lost' ||
+    (ownClaim(o) !== undefined && (lost || volume.status?.phase === 'Succeeded'));
+  if (complete || stampedUid === undefined || uid === undefined || uid === stampedUid) return undefined;
   const { kind, namespace, name } = source?.ref ?? { kind: '', namespace: '', name: '' };
   return waitFor(
     'Failed',
@@ -29,7 +36,7 @@ const sameSource = gate('same-source', ({ source, volume }) => {
   );
 });
 
-const decided: Step = {
+export const decided: Step = {
   name: 'decided',
   done: ({ choice }) => choice.by === 'record',
   waits: ({ choice }) => {
