@@ -1,7 +1,7 @@
 import { isObject } from '../api/json.ts';
 import type { KubeObject, Stored } from '../api/objects.ts';
 import { ApiError } from './errors.ts';
-import { type Call, type CallOptions, nameOf } from './request.ts';
+import { type Call, type CallOptions, metadataTypes, nameOf } from './request.ts';
 import { apiVersionOf, pathOf, type Resource } from './resource.ts';
 
 /** Lists in pages, so that neither we nor the API server hold a whole collection at once. */
@@ -58,6 +58,7 @@ function pageCall(kind: Resource<KubeObject>, options: ListOptions, token: strin
       // The token of a later page holds the version; naming both is an error.
       ...(token === undefined ? { resourceVersion } : { continue: token }),
     },
+    accept: kind.metadataOnly === true ? metadataTypes.list : undefined,
     retry: 'safe',
     signal: options.signal,
     deadline: options.deadline,

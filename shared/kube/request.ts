@@ -26,6 +26,8 @@ export interface Call extends CallOptions {
   readonly query?: Query;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** What the answer is to be; default `application/json`. */
+  readonly accept?: string | undefined;
   /**
    * `safe`: done twice is the same as done once, so it is repeated after a lost answer too. `refused`: repeated only when the server
    * said that it did nothing (429).
@@ -133,7 +135,7 @@ async function send(sender: Sender, call: Call, signal: AbortSignal): Promise<Di
 /** Sends once, and once more with new credentials when these were refused: nothing is done before the caller is known. */
 export async function sendAuthenticated(
   connection: Connection,
-  call: Pick<Call, 'method' | 'path' | 'query' | 'body' | 'contentType'>,
+  call: Pick<Call, 'method' | 'path' | 'query' | 'body' | 'contentType' | 'accept'>,
   signal: AbortSignal,
   choose: (route: Route) => Dispatcher,
 ): Promise<Dispatcher.ResponseData> {
@@ -145,7 +147,7 @@ export async function sendAuthenticated(
       method: call.method,
       headers: {
         ...route.headers,
-        accept: 'application/json',
+        accept: call.accept ?? 'application/json',
         'user-agent': userAgent,
         ...(body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
       },
@@ -158,6 +160,12 @@ export async function sendAuthenticated(
   await answer.body.dump();
   return await dispatch(await connection.renew(route));
 }
+
+/** Content types of {@link Resource.metadataOnly}, with the ordinary one for a server that cannot leave anything out. */
+export const metadataTypes = {
+  list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
+  watch: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
+};
 
 function queryOf(query: Query = {}): string {
   const parameters = new URLSearchParams();

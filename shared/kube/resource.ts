@@ -25,6 +25,8 @@ export interface Resource<T extends KubeObject> {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
+  /** Objects come without spec and status: lists and watches ask the API server to leave them out. */
+  readonly metadataOnly?: true;
   /** Carries the object type and nothing else; never set. */
   readonly type?: T;
 }
@@ -41,6 +43,7 @@ function resource<T extends KubeObject>(
 
 export const claims = resource<PersistentVolumeClaim>('', 'v1', 'PersistentVolumeClaim', 'persistentvolumeclaims');
 export const persistentVolumes = resource<PersistentVolume>('', 'v1', 'PersistentVolume', 'persistentvolumes', false);
+export const namespaces = resource<KubeObject>('', 'v1', 'Namespace', 'namespaces', false);
 export const pods = resource<Pod>('', 'v1', 'Pod', 'pods');
 export const resourceQuotas = resource<ResourceQuota>('', 'v1', 'ResourceQuota', 'resourcequotas');
 export const limitRanges = resource<LimitRange>('', 'v1', 'LimitRange', 'limitranges');
@@ -72,6 +75,12 @@ export const subjectAccessReviews = resource<SubjectAccessReview>(
 );
 export const leases = resource<Lease>(groups.coordination, 'v1', 'Lease', 'leases');
 export const events = resource<Event>(groups.events, 'v1', 'Event', 'events');
+
+/** The same kind, as far as its metadata goes: names, owners, labels and annotations of many objects for a fraction of the bytes. */
+export function metadataOf(kind: Resource<KubeObject>): Resource<KubeObject> {
+  const { group, version, plural, namespaced } = kind;
+  return { group, version, plural, kind: kind.kind, namespaced, metadataOnly: true };
+}
 
 /** `v1` or `group/version`, as `apiVersion` has it. */
 export function apiVersionOf(kind: Resource<KubeObject>): string {

@@ -8,7 +8,7 @@ import { within } from './deadline.ts';
 import { ApiError } from './errors.ts';
 import { linesOf } from './lines.ts';
 import { isStored } from './list.ts';
-import { nameOf, sendAuthenticated, unreachable } from './request.ts';
+import { metadataTypes, nameOf, sendAuthenticated, unreachable } from './request.ts';
 import { pathOf, type Resource } from './resource.ts';
 
 /** One watch: opened once, read to its end. Starting again and starting over are the reflector's. */
@@ -50,7 +50,8 @@ export async function* openWatch<T extends KubeObject>(
   options: WatchOptions,
 ): AsyncGenerator<WatchEvent<T>> {
   const { namespace, signal } = options;
-  const call = { verb: 'watch', path: pathOf(kind, namespace === undefined ? {} : { namespace }) };
+  const path = pathOf(kind, namespace === undefined ? {} : { namespace });
+  const call = { verb: 'watch', path, accept: kind.metadataOnly === true ? metadataTypes.watch : undefined };
   const stream = new AbortController();
   const forward = (): void => stream.abort(signal?.reason);
   signal?.addEventListener('abort', forward, { once: true });
@@ -73,6 +74,7 @@ export async function* openWatch<T extends KubeObject>(
 interface Named {
   readonly verb: string;
   readonly path: string;
+  readonly accept: string | undefined;
 }
 
 async function open(
@@ -96,7 +98,7 @@ async function open(
   };
   // The deadline is for the first answer only; the stream has a signal of its own.
   const answer = await within(sender.clock, openWithin, signal, expired, async () => {
-    const send = { method: 'GET', path: call.path, query } as const;
+    const send = { method: 'GET', path: call.path, query, accept: call.accept } as const;
     return await sendAuthenticated(sender.connection, send, stream, (route) => route.watches);
   });
   if (answer.statusCode === 200) return answer;
