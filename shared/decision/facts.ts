@@ -27,14 +27,27 @@ export interface SourceFacts {
   readonly storageClass?: string;
   /** The driver that serves the source. */
   readonly provisioner?: string;
+  /** Somebody in charge of the source lets nobody clone it. */
+  readonly veto?: Veto;
+}
+
+export interface Veto {
+  /** What says so, for messages: the source itself, or its namespace. */
+  readonly by: string;
+  /** Where the DataVolume names the source. */
+  readonly field: string;
 }
 
 export interface TargetFacts {
   readonly namespace: string;
   readonly contentType: ContentType;
   readonly volumeMode: VolumeMode;
-  /** Bytes asked for; undefined when the size is the source's. */
+  /** Bytes of the volume asked for; undefined when the size is the source's. */
   readonly requested?: bigint;
+  /** Bytes in the user's own words, where these are bytes of content: a filesystem's share is in `requested` only. */
+  readonly payload?: bigint;
+  /** Bytes of the smallest volume that the storage makes; a smaller one becomes as large. */
+  readonly smallest?: bigint;
   /** Path of the size in the DataVolume, for messages. */
   readonly sizeField: string;
   /** Name of the class asked for or the default; undefined when none is named and there is no default. */
@@ -72,6 +85,15 @@ export interface PolicyFacts {
   readonly sameStorageClass: boolean;
   /** Goes before what any StorageProfile or StorageClass prefers. */
   readonly override?: Strategy;
+}
+
+/** From the settings that both programs have. */
+export function policyFactsOf(settings: {
+  readonly sameStorageClass: boolean;
+  readonly cloneStrategyOverride: Strategy | 'none';
+}): PolicyFacts {
+  const { sameStorageClass, cloneStrategyOverride: override } = settings;
+  return { sameStorageClass, ...(override === 'none' ? {} : { override }) };
 }
 
 /** Facts about clones whose source and class are both known: what the candidates' rules may ask. */

@@ -1,7 +1,7 @@
 import type { Strategy } from '../api/names.ts';
 import type { Decision } from './decide.ts';
 import type { CloneFacts } from './facts.ts';
-import { sourceSize } from './sizes.ts';
+import { targetSize } from './sizes.ts';
 
 /** What a clone makes in one namespace: for the planner's dry run, and to be held against quotas before anything is made. */
 export interface Footprint {
@@ -31,7 +31,7 @@ export function plannedBy(decision: Decision, facts: CloneFacts): readonly Footp
  */
 export function footprint(strategy: Strategy, facts: CloneFacts): readonly Footprint[] {
   const { source, target } = facts;
-  const size = target.requested ?? sourceSize(source);
+  const size = targetSize(facts);
   const claim = (temporary: boolean): PlannedClaim => ({
     ...(size === undefined ? {} : { size }),
     ...(target.storageClassName === undefined ? {} : { storageClassName: target.storageClassName }),

@@ -2,6 +2,7 @@ import { type CloneSource, contentTypeOf, contentTypeOfClaim, type DataVolume } 
 import { annotations, isStrategy, type Strategy } from '../api/names.ts';
 import type {
   CSIDriver,
+  KubeObject,
   PersistentVolumeClaim,
   StorageClass,
   StorageProfile,
@@ -9,9 +10,11 @@ import type {
   VolumeSnapshotClass,
 } from '../api/objects.ts';
 import { parseQuantity } from '../api/quantity.ts';
-import type { CloneFacts, PolicyFacts, Preference, SourceFacts, StorageFacts, TargetFacts } from './facts.ts';
+import type { CloneFacts, PolicyFacts, Preference, SourceFacts, StorageFacts, TargetFacts, Veto } from './facts.ts';
 import { knownStrategy } from './provisioners.ts';
+import { describe } from './rules.ts';
 import { type Lookup, renderTarget } from './target.ts';
+import { vetoes } from './veto.ts';
 
 /** What the cluster's storage is made of. */
 export interface StorageLookups {
@@ -28,17 +31,32 @@ export interface GatherInput {
   /** The source, when it exists. */
   readonly sourceClaim?: PersistentVolumeClaim | undefined;
   readonly sourceSnapshot?: VolumeSnapshot | undefined;
+  /** Namespace of the source, as far as its annotations go; when it is known. */
+  readonly sourceNamespace?: KubeObject | undefined;
   readonly stores: StorageLookups;
   readonly policy: PolicyFacts;
 }
 
 /** Turns API objects into facts; the one place where the decision's meaning meets their fields. @throws QuantityError */
 export function gatherFacts(input: GatherInput): CloneFacts {
-  const source =
+  const found =
     input.source.kind === 'VolumeSnapshot'
       ? fromSnapshot(input)
       : fromClaim(input.source, input.sourceClaim, input.stores);
+  const veto = vetoOf(input);
+  const source = veto === undefined ? found : { ...found, veto };
   return { source, target: targetFacts(input, source), policy: input.policy };
+}
+
+function vetoOf(input: GatherInput): Veto | undefined {
+  const { volume, source, sourceClaim, sourceSnapshot, sourceNamespace } = input;
+  const by = [
+    vetoes(sourceClaim ?? sourceSnapshot) ? describe(source) : undefined,
+    vetoes(sourceNamespace) ? `namespace ${source.namespace}` : undefined,
+  ].find((who) => who !== undefined);
+  if (by === undefined) return undefined;
+  const member = source.kind === 'VolumeSnapshot' ? 'snapshot' : 'pvc';
+  return { by, field: volume.spec.sourceRef === undefined ? `spec.source.${member}` : 'spec.sourceRef' };
 }
 
 function fromClaim(
@@ -73,14 +91,21 @@ function fromSnapshot({ volume, source, sourceSnapshot, stores }: GatherInput): 
     contentType: contentTypeOf(volume),
     // Some drivers report 0 for "unknown".
     ...(restoreSize === '0' ? {} : bytes('capacity', restoreSize)),
+    ...sourceMode(sourceSnapshot),
     ...(driver === undefined ? {} : { provisioner: driver }),
   };
+}
+
+/** CDI notes the mode on snapshots that it makes; what else knows it (the VolumeSnapshotContent) would cost a request more. */
+function sourceMode({ metadata }: VolumeSnapshot): Pick<SourceFacts, 'volumeMode'> {
+  const volumeMode = metadata.annotations?.[annotations.sourceVolumeMode];
+  return volumeMode === 'Block' || volumeMode === 'Filesystem' ? { volumeMode } : {};
 }
 
 function targetFacts(input: GatherInput, source: SourceFacts): TargetFacts {
   const { volume, stores } = input;
   const wanted = volume.metadata.annotations?.[annotations.strategy];
-  const { storageClassName, volumeMode, requested } = renderTarget({ volume, ...stores });
+  const { storageClassName, volumeMode, requested, payload, smallest } = renderTarget({ volume, ...stores });
   const storageClass = storageClassName === undefined ? undefined : stores.storageClasses.get(storageClassName);
   return {
     namespace: volume.metadata.namespace ?? '',
@@ -88,6 +113,8 @@ function targetFacts(input: GatherInput, source: SourceFacts): TargetFacts {
     volumeMode,
     sizeField: `spec.${volume.spec.pvc === undefined ? 'storage' : 'pvc'}.resources.requests.storage`,
     ...(requested === undefined ? {} : { requested }),
+    ...(payload === undefined ? {} : { payload }),
+    ...(smallest === undefined ? {} : { smallest }),
     ...(storageClassName === undefined ? {} : { storageClassName }),
     ...(isStrategy(wanted) ? { wanted } : {}),
     ...(storageClass === undefined ? {} : { storage: storageFacts(storageClass, source, input) }),

@@ -1,5 +1,5 @@
 import type { ReasonCode } from '../api/reasons.ts';
-import type { Strategy } from '../api/names.ts';
+import { annotations, type Strategy } from '../api/names.ts';
 import { formatQuantity } from '../api/quantity.ts';
 import type { CloneFacts, KnownFacts } from './facts.ts';
 import { tooSmall } from './sizes.ts';
@@ -18,6 +18,15 @@ export interface Refusal extends Rule<CloneFacts> {
 
 /** No candidate helps: the DataVolume is refused. */
 export const refusals: readonly Refusal[] = [
+  {
+    // Only ever seen by somebody with the right to clone: nobody else's clone is decided about.
+    reason: 'CloneVetoed',
+    field: ({ source: { veto } }) => veto?.field ?? 'spec.source',
+    fails: ({ source: { veto } }) =>
+      veto === undefined
+        ? undefined
+        : `${veto.by} lets nobody clone (annotation ${annotations.clone}); only who is in charge of it can change that`,
+  },
   {
     // The bytes of a disk image are not a tree of files, and a copy would make a volume that nothing can read.
     reason: 'ContentTypeMismatch',

@@ -34,19 +34,41 @@ export function sourceSize(source: SourceFacts): bigint | undefined {
   return requested < capacity ? requested : capacity;
 }
 
+/**
+ * Bytes that the target volume will have: what is asked for, else what the source's volume has, made larger where a device's content has to
+ * go onto a filesystem (cdi-behaviour 2.6); undefined when nobody knows.
+ */
+export function targetSize({ source, target }: CloneFacts): bigint | undefined {
+  if (target.requested !== undefined) return target.requested;
+  const size = source.capacity ?? source.requested;
+  if (size === undefined) return undefined;
+  const grows = source.volumeMode === 'Block' && target.volumeMode === 'Filesystem';
+  return larger(grows ? requiredBytes(size, 'Filesystem') : size, target.smallest);
+}
+
 /** Why the target is too small for the source, with both numbers; undefined when it is not, or when a size is not known. */
 export function tooSmall({ source, target }: CloneFacts): string | undefined {
   const needed = sourceSize(source);
   if (needed === undefined || target.requested === undefined) return undefined;
   const from = source.volumeMode ?? target.volumeMode;
+  const made = larger(target.requested, target.smallest);
   const fits =
-    from === target.volumeMode
-      ? target.requested >= needed
-      : usableBytes(target.requested, target.volumeMode) >= usableBytes(needed, from);
+    from === target.volumeMode ? made >= needed : usableBytes(made, target.volumeMode) >= usableBytes(needed, from);
   if (fits) return undefined;
   const least = from === target.volumeMode ? needed : requiredBytes(usableBytes(needed, from), target.volumeMode);
+  // In the terms in which the user has to answer.
+  const [asked, ask] = target.payload === undefined ? [target.requested, least] : [target.payload, payloadFor(least)];
   return (
-    `the target asks for ${formatQuantity(target.requested)} (${target.volumeMode}), the source needs ` +
-    `${formatQuantity(needed)} (${from}); ask for at least ${formatQuantity(least)}`
+    `the target asks for ${formatQuantity(asked)} (${target.volumeMode}), the source needs ` +
+    `${formatQuantity(needed)} (${from}); ask for at least ${formatQuantity(ask)}`
   );
+}
+
+/** The least payload in whole MiB for which a filesystem's volume has at least `size` bytes. */
+function payloadFor(size: bigint): bigint {
+  return ceilDivide(size * 100n, (100n + overheadPercent) * mebibyte) * mebibyte;
+}
+
+function larger(size: bigint, other: bigint | undefined): bigint {
+  return other !== undefined && other > size ? other : size;
 }
