@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
+import { createLookout } from '../shared/process/lookout.ts';
 import type { Component } from '../shared/process/run.ts';
 import { CertificateError } from './errors.ts';
 
@@ -66,46 +67,23 @@ export async function loadServing({
  * until it is mended the old material stays in service. The two files may be caught between their replacements; the next look mends that.
  */
 export function watchServing(options: WatchOptions): Component {
-  let ended: Promise<void> = Promise.resolve();
-  return {
-    name: 'serving certificate',
-    start: async (signal) => {
-      ended = look(options, signal);
-    },
-    stop: async () => await ended,
-  };
-}
-
-async function look(options: WatchOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, serve } = options;
   let { current } = options;
-  let fault = '';
-  while (await pause(clock, signal)) {
-    try {
+  return createLookout({
+    name: 'serving certificate',
+    pace,
+    clock,
+    log,
+    complaint: 'Serving certificate files not usable, what is served stays as it is',
+    look: async () => {
       const material = await loadServing(options);
-      fault = '';
-      if (material.cert === current.cert && material.key === current.key) continue;
+      if (material.cert === current.cert && material.key === current.key) return;
       serve(material);
       current = material;
       const { fingerprint, notAfter } = material;
       log.info({ fingerprint, notAfter: new Date(notAfter).toISOString() }, 'New serving certificate in service');
-    } catch (error) {
-      const again = fault === String(error);
-      fault = String(error);
-      if (!again) log.error({ err: error }, 'Serving certificate files not usable, what is served stays as it is');
-    }
-  }
-}
-
-/** @returns false once the program ends. */
-async function pause(clock: Clock, signal: AbortSignal): Promise<boolean> {
-  try {
-    await clock.sleep(pace, signal);
-    return true;
-  } catch (error) {
-    if (signal.aborted) return false;
-    throw error;
-  }
+    },
+  });
 }
 
 async function readText(path: string): Promise<string> {

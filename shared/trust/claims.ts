@@ -1,5 +1,6 @@
 import type { CloneSource, SourceRef } from '../api/datavolume.ts';
 import { isObject, type JsonObject, parseObject } from '../api/json.ts';
+import { type AccessRule, accessRules } from './policy.ts';
 
 /** What a stamp says, and how that is written: the payload of the signed part and the content of the sealed one. Pure. */
 
@@ -26,6 +27,8 @@ export interface PublicClaims {
   readonly target: StampTarget;
   /** User name. */
   readonly user: string;
+  /** The rule by which the user was allowed to clone. For the audit: the controller asks again, by the rules of its own day. */
+  readonly rule: AccessRule;
   /** uid of the AdmissionReview request that the stamp answered. */
   readonly requestUid: string;
   /** Seconds since the Unix epoch. */
@@ -58,7 +61,7 @@ export function invalid(why: string, cause?: unknown): StampError {
 const kinds = { pvc: 'PersistentVolumeClaim', snapshot: 'VolumeSnapshot' } as const;
 
 /**
- * The payload: `jti` request uid, `iat` time, `sub` user name, `src` source, `via` DataSource and `dst` target with `k` kind, `ns`
+ * The payload: `jti` request uid, `iat` time, `sub` user name, `by` rule, `src` source, `via` DataSource and `dst` target with `k` kind, `ns`
  * namespace, `n` name, `g` generateName and `uid`; `dec` is the decision's digest, `idn` the sealed identity. JWT's registered names
  * where there is one, else short ones: every byte is stored with every DataVolume.
  */
@@ -68,6 +71,7 @@ export function encodeClaims(claims: PublicClaims, sealed: string): string {
     jti: claims.requestUid,
     iat: claims.issuedAt,
     sub: claims.user,
+    by: claims.rule,
     src: {
       k: source.kind === kinds.pvc ? 'pvc' : 'snapshot',
       ns: source.namespace,
@@ -97,6 +101,7 @@ export function decodeClaims(payload: string): { readonly claims: PublicClaims; 
       ...(body['via'] === undefined ? {} : { via: dataSourceOf(object(body, 'via')) }),
       target: { namespace: text(target, 'ns', 'dst.ns'), ...targetName(target) },
       user: text(body, 'sub'),
+      rule: ruleOf(body['by']),
       requestUid: text(body, 'jti'),
       issuedAt: seconds(body['iat']),
       ...(body['dec'] === undefined ? {} : { decisionDigest: text(body, 'dec') }),
@@ -163,6 +168,12 @@ function dataSourceOf(via: JsonObject): Required<SourceRef> {
 function kindOf(value: unknown): CloneSource['kind'] {
   if (value !== 'pvc' && value !== 'snapshot') throw invalid('src.k is neither pvc nor snapshot');
   return kinds[value];
+}
+
+function ruleOf(value: unknown): AccessRule {
+  const rule = accessRules.find((known) => known === value);
+  if (rule === undefined) throw invalid('by names no rule');
+  return rule;
 }
 
 function seconds(value: unknown): number {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { UserInfo } from '../../../shared/api/admission.ts';
 import type { CloneSource } from '../../../shared/api/datavolume.ts';
-import { askAccess } from '../../../shared/trust/access.ts';
+import { askAccess, type Question, strictPolicy } from '../../../shared/trust/access.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import { sharedCluster } from '../../support/cluster/shared.ts';
 import { until } from '../../support/cluster/until.ts';
@@ -62,8 +62,12 @@ function claim(namespace: string, name = 'fedora'): CloneSource {
   return { kind: 'PersistentVolumeClaim', namespace, name };
 }
 
+function questionOf(user: UserInfo, source: CloneSource): Question {
+  return { user, source, into: other };
+}
+
 async function isAllowed(who: UserInfo, source: CloneSource): Promise<boolean> {
-  return (await askAccess(asker, who, source)).allowed;
+  return (await askAccess(asker, questionOf(who, source), strictPolicy)).allowed;
 }
 
 /** The API server's authorizer learns of roles and bindings a moment after they are stored. */
@@ -151,7 +155,7 @@ describe('the answer', () => {
     const mallory = { username: 'mallory', groups: ['system:authenticated'] };
     const answers = await Promise.all(
       [claim(golden, 'exists'), claim(golden, 'missing'), claim('no-such-namespace', 'missing')].map(
-        async (source) => await askAccess(asker, mallory, source),
+        async (source) => await askAccess(asker, questionOf(mallory, source), strictPolicy),
       ),
     );
     for (const answer of answers) expect(answer).toEqual(answers[0]);
@@ -161,7 +165,7 @@ describe('the answer', () => {
   test('is a no, and not an error, where a binding refers to a role that is gone', async () => {
     await bind(golden, 'gone', user('jeff'));
     const answer = await until('the binding is known', async () => {
-      const found = await askAccess(asker, { username: 'jeff' }, claim(golden));
+      const found = await askAccess(asker, questionOf({ username: 'jeff' }, claim(golden)), strictPolicy);
       return found.reason?.includes('"gone" not found') === true && found;
     });
     expect(answer.allowed).toBe(false);
@@ -170,12 +174,16 @@ describe('the answer', () => {
   test('is an error, and neither yes nor no, when we may not ask', async () => {
     const tenant = await clientOf(cluster.kubeconfig('tenant-a'));
     onTestFinished(async () => await tenant.close());
-    const asked = askAccess(tenant, { username: 'tenant-a', groups: ['tenants'] }, claim(golden));
+    const asked = askAccess(
+      tenant,
+      questionOf({ username: 'tenant-a', groups: ['tenants'] }, claim(golden)),
+      strictPolicy,
+    );
     await expect(asked).rejects.toMatchObject({ name: 'ApiError', code: 403, reason: 'Forbidden' });
   });
 
   test('that does not come in time is an error', async () => {
-    const late = askAccess(asker, { username: 'jane' }, claim(golden), {
+    const late = askAccess(asker, questionOf({ username: 'jane' }, claim(golden)), strictPolicy, {
       signal: AbortSignal.abort(new Error('late')),
     });
     await expect(late).rejects.toThrow('late');

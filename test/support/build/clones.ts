@@ -73,6 +73,7 @@ function claimsOf(options: CloneOptions, decided: Readonly<Record<string, string
     source: { ...sourceOf(options), ...(sourceUid === undefined ? {} : { uid: sourceUid }) },
     target: { namespace, name },
     user,
+    rule: 'datavolumes/source',
     identity: { groups: [...groups, 'system:authenticated'], extra: {} },
     requestUid: randomUUID(),
     issuedAt: Math.floor(now / 1000),

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { UserInfo } from '../../../shared/api/admission.ts';
-import type { KubeObject } from '../../../shared/api/objects.ts';
+import type { KubeObject, SubjectAccessReview } from '../../../shared/api/objects.ts';
 import type { CallOptions, Client } from '../../../shared/kube/client.ts';
 import { ApiError, isRetryable } from '../../../shared/kube/errors.ts';
 import { pathOf, type Resource } from '../../../shared/kube/resource.ts';
-import { askAccess } from '../../../shared/trust/access.ts';
+import { type AccessPolicy, askAccess, type Question, strictPolicy } from '../../../shared/trust/access.ts';
 import { source } from './fixtures.ts';
 
 const jane: UserInfo = {
@@ -31,22 +31,22 @@ function answering(answer: unknown): { client: Client; asked: Asked[] } {
   return { client: { review } as unknown as Client, asked };
 }
 
+const question = (changes: Partial<Question> = {}): Question => ({ user: jane, source, into: 'tenant-a', ...changes });
+
 async function ask(status: unknown) {
-  return askAccess(answering({ metadata: {}, status }).client, jane, source);
+  return askAccess(answering({ metadata: {}, status }).client, question(), strictPolicy);
 }
 
 describe('the question', () => {
   test('names the user wholly, and the source as a datavolumes/source in its own namespace', async () => {
     const { client, asked } = answering({ status: { allowed: true } });
     const signal = new AbortController().signal;
-    await askAccess(client, jane, source, { signal, deadline: 500 });
+    await askAccess(client, question(), strictPolicy, { signal, deadline: 500 });
     expect(asked).toHaveLength(1);
-    const [question] = asked;
-    expect(question === undefined ? '' : pathOf(question.kind)).toBe(
-      '/apis/authorization.k8s.io/v1/subjectaccessreviews',
-    );
-    expect(question?.options).toEqual({ signal, deadline: 500 });
-    expect(question?.object).toEqual({
+    const [review] = asked;
+    expect(review === undefined ? '' : pathOf(review.kind)).toBe('/apis/authorization.k8s.io/v1/subjectaccessreviews');
+    expect(review?.options).toEqual({ signal, deadline: 500 });
+    expect(review?.object).toEqual({
       apiVersion: 'authorization.k8s.io/v1',
       kind: 'SubjectAccessReview',
       metadata: {},
@@ -70,13 +70,15 @@ describe('the question', () => {
 
   test('is not put for nobody: without a user it would be a question about the groups', async () => {
     const { client, asked } = answering({ status: { allowed: true } });
-    await expect(askAccess(client, { ...jane, username: '' }, source)).rejects.toThrow(ApiError);
+    await expect(askAccess(client, question({ user: { ...jane, username: '' } }), strictPolicy)).rejects.toThrow(
+      ApiError,
+    );
     expect(asked).toEqual([]);
   });
 
   test('that the API server does not answer ends with its error', async () => {
     const down = new ApiError('connection refused', { code: 0, reason: 'Unreachable' });
-    await expect(askAccess(answering(down).client, jane, source)).rejects.toBe(down);
+    await expect(askAccess(answering(down).client, question(), strictPolicy)).rejects.toBe(down);
   });
 });
 
@@ -91,7 +93,8 @@ describe('the answer', () => {
     ['denied by one while another failed', { allowed: false, denied: true, evaluationError: 'x' }, { allowed: false }],
     ['denied and allowed, which cannot be', { allowed: true, denied: true }, { allowed: false }],
   ])('%s', async (_, status, access) => {
-    expect(await ask(status)).toEqual(access);
+    const rule = access.allowed ? { rule: 'datavolumes/source' } : {};
+    expect(await ask(status)).toEqual({ ...access, ...rule });
   });
 
   test('nobody knows, because an authorizer failed: an error that is worth a retry, not a no', async () => {
@@ -117,6 +120,87 @@ describe('the answer', () => {
   });
 
   test.each([undefined, null, 'yes', 7])('that is %j is no answer', async (answer) => {
-    await expect(askAccess(answering(answer).client, jane, source)).rejects.toThrow(ApiError);
+    await expect(askAccess(answering(answer).client, question(), strictPolicy)).rejects.toThrow(ApiError);
+  });
+});
+
+/** A client that gives each review the answer for its resource, and remembers what it was asked. */
+function authorizer(rights: Readonly<Record<string, boolean | Error>>) {
+  const asked: string[] = [];
+  const review = async (_: Resource<KubeObject>, object: SubjectAccessReview): Promise<unknown> => {
+    const { group, resource, subresource, verb, namespace, name } = object.spec.resourceAttributes ?? {};
+    const what = `${resource}${subresource === undefined ? '' : `/${subresource}`}`;
+    asked.push(`${verb} ${what}.${group} ${namespace}/${name}`);
+    const right = rights[what] ?? false;
+    if (right instanceof Error) throw right;
+    return { status: { allowed: right } };
+  };
+  return { client: { review } as unknown as Client, asked };
+}
+
+const clone = 'datavolumes/source';
+const [own, pods, claims] = [
+  'create datavolumes/source.cdi.kubevirt.io golden/fedora',
+  'create pods. golden/fedora',
+  'create persistentvolumeclaims. golden/fedora',
+];
+const snapshot = { ...source, kind: 'VolumeSnapshot' } as const;
+const cdi: AccessPolicy = { sameNamespace: 'skip', podCreatorsMayClone: true };
+
+describe("CDI's looser rules", () => {
+  test.each<[string, Partial<Question>, AccessPolicy, Record<string, boolean>, object, readonly string[]]>([
+    ['do not count unless they are switched on', {}, strictPolicy, { pods: true }, { allowed: false }, [own]],
+    [
+      'are not needed by who has the right',
+      {},
+      cdi,
+      { [clone]: true, pods: true },
+      { allowed: true, rule: clone },
+      [own],
+    ],
+    ['let creators of pods clone claims', {}, cdi, { pods: true }, { allowed: true, rule: 'pods' }, [own, pods]],
+    ['let nobody else', {}, cdi, { persistentvolumeclaims: true }, { allowed: false }, [own, pods]],
+    ['want both for a snapshot', { source: snapshot }, cdi, { pods: true }, { allowed: false }, [own, pods, claims]],
+    [
+      'take both for a snapshot',
+      { source: snapshot },
+      cdi,
+      { pods: true, persistentvolumeclaims: true },
+      { allowed: true, rule: 'pods' },
+      [own, pods, claims],
+    ],
+    ['ask nobody within a namespace', { into: 'golden' }, cdi, {}, { allowed: true, rule: 'same-namespace' }, []],
+    [
+      'ask within a namespace all the same when only the other one is on',
+      { into: 'golden' },
+      { ...cdi, sameNamespace: 'ask' },
+      {},
+      { allowed: false },
+      [own, pods],
+    ],
+    [
+      'do not mean other namespaces when only the own is skipped',
+      {},
+      { ...strictPolicy, sameNamespace: 'skip' },
+      { pods: true },
+      { allowed: false },
+      [own],
+    ],
+  ])('%s', async (_, changes, policy, rights, access, questions) => {
+    const { client, asked } = authorizer(rights);
+    expect(await askAccess(client, question(changes), policy)).toEqual(access);
+    expect(asked).toEqual(questions);
+  });
+
+  test.each([clone, 'pods', 'persistentvolumeclaims'])('give no answer when %s cannot be evaluated', async (what) => {
+    const down = new ApiError('connection refused', { code: 0, reason: 'Unreachable' });
+    const { client } = authorizer({ pods: true, persistentvolumeclaims: true, [what]: down });
+    await expect(askAccess(client, question({ source: snapshot }), cdi)).rejects.toBe(down);
+  });
+
+  test('are not for nobody either', async () => {
+    const { client } = authorizer({});
+    const nobody = question({ user: { username: '' }, into: 'golden' });
+    await expect(askAccess(client, nobody, cdi)).rejects.toThrow(ApiError);
   });
 });

@@ -11,6 +11,7 @@ export const claims: StampClaims = {
   source: { ...source, uid: 'c0ffee00-0000-4000-8000-000000000001' },
   target: { namespace: 'tenant-a', name: 'disk' },
   user: 'jane@example.com',
+  rule: 'datavolumes/source',
   identity: {
     uid: 'uid-of-jane',
     groups: ['system:authenticated', 'team-storage'],

@@ -205,7 +205,7 @@ describe('whatever the text, checking ends with a StampError', { timeout: 60_000
   });
 
   test('for arbitrary payloads that our own key signed, with only whole claims accepted', async () => {
-    const fields = fc.constantFrom('jti', 'iat', 'sub', 'src', 'dst', 'idn');
+    const fields = fc.constantFrom('jti', 'iat', 'sub', 'by', 'src', 'dst', 'idn');
     const changed = fc.tuple(fields, fc.jsonValue()).map(([field, value]) => ({ ...decoded(payload), [field]: value }));
     const property = fc.asyncProperty(fc.oneof(fc.jsonValue(), changed), async (body) => {
       const found = await outcome(await signed(signer.stamp.key, JSON.stringify(body)), webhook);
@@ -217,9 +217,11 @@ describe('whatever the text, checking ends with a StampError', { timeout: 60_000
   /** The shape of the claims, said again in other words than the decoder's. Of src and dst no other whole value is ever generated. */
   function isWhole(body: unknown): boolean {
     if (typeof body !== 'object' || body === null) return false;
-    const { jti, iat, sub, src, dst, idn } = body as Record<string, unknown>;
+    const { jti, iat, sub, by, src, dst, idn } = body as Record<string, unknown>;
     return (
       [jti, sub, idn].every((value) => typeof value === 'string' && value.length > 0) &&
+      ['datavolumes/source', 'pods', 'same-namespace'].includes(String(by)) &&
+      typeof by === 'string' &&
       Number.isSafeInteger(iat) &&
       Number(iat) > 0 &&
       JSON.stringify([src, dst]) === JSON.stringify([decoded(payload).src, decoded(payload).dst])
