@@ -1,26 +1,32 @@
 import type { UserInfo } from '../shared/api/admission.ts';
-import type { CloneSource } from '../shared/api/datavolume.ts';
+import type { DataVolume } from '../shared/api/datavolume.ts';
 import type { Client } from '../shared/kube/client.ts';
+import { dataSources } from '../shared/kube/resource.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
-import { type Access, askAccess } from '../shared/trust/access.ts';
+import { type Access, type AccessPolicy, askAccess, type Question, strictPolicy } from '../shared/trust/access.ts';
+import type { Known } from './known.ts';
+import { orNothing } from './lookup.ts';
+import { type Resolution, resolveSource } from './source.ts';
 
 /** May this user clone from this source? @throws ApiError when that could not be found out, or the signal's reason. */
-export type Ask = (user: UserInfo, source: CloneSource, signal: AbortSignal) => Promise<Access>;
+export type Ask = (question: Question, signal: AbortSignal, policy?: AccessPolicy) => Promise<Access>;
 
 interface Parts {
-  readonly client: Client;
+  readonly client: Pick<Client, 'review'>;
   readonly clock: Clock;
   readonly metrics: Pick<Metrics, 'authorizationReviews' | 'authorizationDuration'>;
+  /** The administrator's. */
+  readonly policy: AccessPolicy;
 }
 
-/** Puts the question to the API server, one SubjectAccessReview for each, and counts the answers. */
-export function createAsk({ client, clock, metrics }: Parts): Ask {
-  return async (user, source, signal) => {
+/** Puts the question to the API server anew each time, and counts the answers. */
+export function createAsk({ client, clock, metrics, policy: usual }: Parts): Ask {
+  return async (question, signal, policy = usual) => {
     const started = clock.elapsed();
     let result = 'error';
     try {
-      const access = await askAccess(client, user, source, { signal });
+      const access = await askAccess(client, question, policy, { signal });
       result = access.allowed ? 'allowed' : 'denied';
       return access;
     } finally {
@@ -28,4 +34,48 @@ export function createAsk({ client, clock, metrics }: Parts): Ask {
       metrics.authorizationDuration.observe((clock.elapsed() - started) / 1000);
     }
   };
+}
+
+/** A source, where one was found, and whether the user may clone it. */
+export type Answered = Resolution & { readonly access: Access };
+
+/** Finds the source and asks for the right to it. One that was not found is nobody's. */
+export async function askAbout(
+  parts: FindParts,
+  user: UserInfo,
+  volume: DataVolume,
+  signal: AbortSignal,
+): Promise<Answered> {
+  const found = await findSource(parts, user, volume, signal);
+  const { source } = found;
+  if (source === undefined) return { ...found, access: { allowed: false } };
+  return { ...found, access: await parts.ask({ user, source, into: volume.metadata.namespace ?? '' }, signal) };
+}
+
+export interface FindParts {
+  readonly ask: Ask;
+  readonly client: Pick<Client, 'get'>;
+  readonly known: Known;
+}
+
+/**
+ * Finds the source of a DataVolume; one without a source is the answer to somebody without the right to it. From memory, so that a DataSource costs no
+ * request. One that leads nowhere takes a question as well, about its own name in its own namespace: neither words nor time shall
+ * tell it from one that leads to something the user may not clone. Who has the right there anyway may learn that it was not known
+ * yet, so for him it is read once more.
+ */
+export async function findSource(
+  { ask, client, known }: FindParts,
+  user: UserInfo,
+  volume: DataVolume,
+  signal: AbortSignal,
+): Promise<Resolution> {
+  const found = await resolveSource(volume, (ref) => known.dataSource(ref));
+  if (found.source !== undefined || found.via === undefined) return found;
+  const standIn = { kind: 'PersistentVolumeClaim', ...found.via } as const;
+  const question = { user, source: standIn, into: volume.metadata.namespace ?? '' };
+  // Strictly: a rule that needs no question would answer sooner.
+  const { allowed } = await ask(question, signal, strictPolicy);
+  if (!allowed) return found;
+  return await resolveSource(volume, async (ref) => await orNothing(client, dataSources, ref, signal));
 }

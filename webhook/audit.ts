@@ -61,11 +61,20 @@ export function audited(verdict: Verdict, response: AdmissionResponse): Admissio
     reason,
     access: about.access,
     strategy: about.record?.strategy,
-    source: about.source === undefined ? undefined : nameOf(about.source),
+    rule: about.rule,
+    source: about.source === undefined || isSecret(about) ? undefined : nameOf(about.source),
     asked: about.asked === undefined ? undefined : nameOf(about.asked),
   };
   const known = Object.entries(entries).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
   return withAudit(response, Object.fromEntries(known));
+}
+
+/**
+ * Where a DataSource leads, when that is somewhere the user may not clone from: the answer is then the same to the byte, wherever it leads
+ * and whether it exists. The log and the administrator's event tell.
+ */
+function isSecret({ access, asked }: Findings): boolean {
+  return access === 'denied' && asked?.kind === 'DataSource';
 }
 
 function nameOf({ kind, namespace, name }: Pick<Asked, 'kind' | 'namespace' | 'name'>): string {

@@ -1,5 +1,5 @@
 import type { CloneSource } from '../shared/api/datavolume.ts';
-import type { KubeObject, PersistentVolumeClaim, Stored, VolumeSnapshot } from '../shared/api/objects.ts';
+import type { KubeObject, ObjectRef, PersistentVolumeClaim, Stored, VolumeSnapshot } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
 import { isNotFound } from '../shared/kube/errors.ts';
 import { claims, type Resource, volumeSnapshots } from '../shared/kube/resource.ts';
@@ -24,10 +24,11 @@ export async function readSource(
     : { sourceClaim: await orNothing(client, claims, source, signal) };
 }
 
-async function orNothing<T extends KubeObject>(
+/** Undefined when it does not exist. @throws ApiError when it could not be read. */
+export async function orNothing<T extends KubeObject>(
   client: Pick<Client, 'get'>,
   kind: Resource<T>,
-  { namespace, name }: CloneSource,
+  { namespace, name }: Required<ObjectRef>,
   signal: AbortSignal,
 ): Promise<Stored<T> | undefined> {
   try {

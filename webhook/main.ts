@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import manifest from '../package.json' with { type: 'json' };
 import { loadServing, watchServing } from '../certs/serving.ts';
 import { reporters } from '../shared/api/names.ts';
+import { policyFactsOf } from '../shared/decision/facts.ts';
 import { createClient } from '../shared/kube/client.ts';
 import { connect } from '../shared/kube/connection.ts';
 import { createRecorder } from '../shared/kube/events.ts';
@@ -12,9 +12,11 @@ import { createMetrics, type Metrics } from '../shared/process/metrics.ts';
 import { runProgram } from '../shared/process/program.ts';
 import type { Component, RunOptions } from '../shared/process/run.ts';
 import type { Settings } from '../shared/process/settings.ts';
-import { loadSigner, loadVerifier, type Signer, type Verifier } from '../shared/trust/keys.ts';
+import { accessPolicyOf } from '../shared/trust/access.ts';
+import { openSigningKeys } from '../shared/trust/keyring.ts';
 import { createAsk } from './access.ts';
 import { createAudit } from './audit.ts';
+import { createKnown } from './known.ts';
 import { createMutate } from './mutate.ts';
 import { createServer } from './server.ts';
 import { createStorage } from './storage.ts';
@@ -36,9 +38,12 @@ async function build(settings: Settings<'webhook'>): Promise<Omit<RunOptions, 'h
 }
 
 async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Metrics): Promise<readonly Component[]> {
-  const { kubeconfig, podName, auditNamespace, controllerUser, sameStorageClass, host, port } = settings;
+  const { kubeconfig, podName, auditNamespace, controllerUser, host, port } = settings;
   const files = { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile };
-  const [tls, keys] = await Promise.all([loadServing({ ...files, clock }), readKeys(settings)]);
+  const [tls, keys] = await Promise.all([
+    loadServing({ ...files, clock }),
+    openSigningKeys({ ...settings, overlap: settings.stampKeyOverlap, clock, log }),
+  ]);
   const connection = await connect(kubeconfig === '' ? {} : { kubeconfig });
   const client = createClient(connection, {
     clock,
@@ -57,10 +62,13 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
     fallbackNamespace: auditNamespace,
   });
   const storage = createStorage({ client, clock, random, log, metrics, health });
-  const ask = createAsk({ client, clock, metrics });
+  const { known, ...kept } = createKnown({ client, clock, random, log, metrics, health });
+  const ask = createAsk({ client, clock, metrics, policy: accessPolicyOf(settings) });
+  const { signer, verifier } = keys;
+  const policy = policyFactsOf(settings);
   const handlers = [
-    createMutate({ ...keys, ask, client, storage: storage.lookups, policy: { sameStorageClass }, clock }),
-    createValidate({ ...keys, ask, client, controllerUser }),
+    createMutate({ signer, verifier, ask, client, known, storage: storage.lookups, policy, clock }),
+    createValidate({ verifier, ask, client, known, controllerUser }),
   ];
   const audit = createAudit({ log, metrics, recorder, auditNamespace });
   const server = createServer({ host, port, tls, handlers, audit, clock, log });
@@ -71,28 +79,12 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
     { name: 'connection', start: async () => undefined, stop: async () => await connection.close() },
     { name: 'events', start: async () => undefined, stop: async () => await recorder.close(lastEvents) },
     storage,
+    kept,
+    keys.lookout,
     // Behind all that calls in hand need, so that it stops before them.
     server,
     watchServing({ ...files, clock, log, current: tls, serve: server.serve }),
   ];
-}
-
-async function readKeys(settings: Settings<'webhook'>): Promise<{ signer: Signer; verifier: Verifier }> {
-  const [stampKey, stampPublicKeys, identityPublicKey] = await Promise.all([
-    readFile(settings.stampKeyFile, 'utf8'),
-    readFile(settings.stampPublicKeysFile, 'utf8'),
-    readFile(settings.identityPublicKeyFile, 'utf8'),
-  ]);
-  const [signer, verifier] = await Promise.all([
-    loadSigner({ stampKey, identityPublicKey }),
-    loadVerifier({ stampPublicKeys }),
-  ]);
-  // Else every clone would be stamped here and refused there, and nobody would know why.
-  if (!verifier.stamp.has(signer.stamp.id))
-    throw new Error(
-      `${settings.stampPublicKeysFile}: lacks the public key ${signer.stamp.id} of ${settings.stampKeyFile}; publish it before it signs`,
-    );
-  return { signer, verifier };
 }
 
 await runProgram('webhook', build);

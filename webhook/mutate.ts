@@ -1,19 +1,17 @@
-import { type DataVolume, isClone } from '../shared/api/datavolume.ts';
+import { type DataVolume, isClone, takesExistingVolume } from '../shared/api/datavolume.ts';
 import { annotations, reservedAnnotations } from '../shared/api/names.ts';
 import { decide } from '../shared/decision/decide.ts';
 import type { PolicyFacts } from '../shared/decision/facts.ts';
 import { plannedBy } from '../shared/decision/footprint.ts';
 import { gatherFacts, type StorageLookups } from '../shared/decision/gather.ts';
 import { parseRecord } from '../shared/decision/record.ts';
-import type { Client } from '../shared/kube/client.ts';
-import type { Ask } from './access.ts';
+import { type FindParts, findSource } from './access.ts';
 import { type Found, readSource } from './lookup.ts';
 import { patchAnnotations } from './patch.ts';
 import { allowed, patched } from './respond.ts';
 import type { Review } from './review.ts';
 import type { Findings, Handler, Ruling } from './ruling.ts';
 import { readVolume } from './shape.ts';
-import { resolveSource } from './source.ts';
 import { faultsOf } from './spec.ts';
 import { annotate, type StampingParts } from './stamping.ts';
 
@@ -22,9 +20,7 @@ import { annotate, type StampingParts } from './stamping.ts';
  * anybody; what it leaves unstamped is refused by the validating webhook, which alone sees the object as it will be stored.
  */
 
-export interface MutateParts extends StampingParts {
-  readonly ask: Ask;
-  readonly client: Pick<Client, 'get'>;
+export interface MutateParts extends StampingParts, FindParts {
   /** The cluster's storage as it is known at the moment of the call. */
   readonly storage: () => StorageLookups;
   readonly policy: PolicyFacts;
@@ -52,27 +48,34 @@ function cloneIn({ operation, object, namespace }: Review): DataVolume | undefin
 }
 
 async function rule(parts: MutateParts, review: Review, volume: DataVolume, signal: AbortSignal): Promise<Ruling> {
-  const { asked, source, via } = await resolveSource(parts.client, volume, signal);
-  if (source === undefined) return unstamped(review, volume, { asked });
+  const { userInfo: user, namespace: into } = review;
+  const { asked, source, via } = await findSource(parts, user, volume, signal);
+  if (source === undefined) return unstamped(review, volume, { asked, access: 'denied' });
   // Both at once, but what is read counts for nothing, not even for the time that the answer takes, unless the user has the right.
-  const reading = new AbortController();
-  const read = readSource(parts.client, source, AbortSignal.any([signal, reading.signal]));
-  read.catch(() => undefined);
+  const enough = new AbortController();
+  const reading = readSource(parts.client, source, AbortSignal.any([signal, enough.signal]));
+  reading.catch(() => undefined);
   try {
-    const access = await parts.ask(review.userInfo, source, signal);
+    const access = await parts.ask({ user, source, into }, signal);
     if (!access.allowed) return unstamped(review, volume, { asked, source, access: 'denied' });
-    const found = await read;
-    const facts = gatherFacts({ volume, source, ...found, stores: parts.storage(), policy: parts.policy });
+    const { rule } = access;
+    const found = await reading;
+    const sourceNamespace = parts.known.namespace(source.namespace);
+    const read = { ...found, sourceNamespace };
+    const facts = gatherFacts({ volume, source, ...read, stores: parts.storage(), policy: parts.policy });
     const identified = { ...source, ...uidOf(found) };
     const decision = decide(facts);
+    // It need not clone anything, so nothing that speaks against the clone speaks against it.
+    if (decision.outcome === 'refused' && takesExistingVolume(volume))
+      return unstamped(review, volume, { asked, source, access: 'allowed', rule });
     const makes = plannedBy(decision, facts);
-    const wanted = await annotate(parts, { review, volume, via, source: identified, decision, makes });
+    const wanted = await annotate(parts, { review, volume, via, source: identified, rule, decision, makes });
     return {
       response: patched(review.uid, patchAnnotations(volume.metadata.annotations, wanted)),
-      about: { asked, source, access: 'allowed', ...recorded(wanted[annotations.decision]) },
+      about: { asked, source, access: 'allowed', rule, ...recorded(wanted[annotations.decision]) },
     };
   } finally {
-    reading.abort();
+    enough.abort();
   }
 }
 

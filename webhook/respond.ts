@@ -23,6 +23,7 @@ export interface Cause {
 /** HTTP status and metav1.StatusReason of those codes that are about the requester's rights, and of those where trying again may help. */
 const statuses: Partial<Record<ReasonCode, readonly [code: number, reason: string]>> = {
   CloneDenied: [403, 'Forbidden'],
+  CloneVetoed: [403, 'Forbidden'],
   ReservedAnnotation: [403, 'Forbidden'],
   MalformedReview: [400, 'BadRequest'],
   CloneAuthorizationFailed: [503, 'ServiceUnavailable'],

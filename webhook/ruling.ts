@@ -1,6 +1,7 @@
 import type { AdmissionResponse } from '../shared/api/admission.ts';
 import type { CloneSource } from '../shared/api/datavolume.ts';
 import type { DecisionRecord } from '../shared/decision/record.ts';
+import type { AccessRule } from '../shared/trust/access.ts';
 import type { Review } from './review.ts';
 import type { Asked } from './source.ts';
 
@@ -17,6 +18,8 @@ export interface Findings {
   readonly source?: CloneSource;
   /** How the question of the right was answered; `stamped`: mutate had asked it. */
   readonly access?: 'allowed' | 'denied' | 'error' | 'stamped';
+  /** The rule that allowed it. */
+  readonly rule?: AccessRule;
   readonly record?: DecisionRecord;
   /** For the log, when the answer had to be given without knowing. */
   readonly error?: unknown;

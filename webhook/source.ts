@@ -1,13 +1,11 @@
 import {
   type CloneSource,
+  type DataSource,
   type DataVolume,
   namedDataSource,
   namedSource,
   type SourceRef,
 } from '../shared/api/datavolume.ts';
-import type { Client } from '../shared/kube/client.ts';
-import { isNotFound } from '../shared/kube/errors.ts';
-import { dataSources } from '../shared/kube/resource.ts';
 import { isName, isNamespace } from './dns.ts';
 
 /** From what a DataVolume says to the thing to be cloned. */
@@ -39,40 +37,49 @@ export function askedOf(volume: DataVolume): Asked {
   return { kind: 'DataSource', ...dataSource, field: 'spec.sourceRef' };
 }
 
+/** Finds a DataSource. A promise, or the object itself. */
+type FindDataSource = (ref: Required<SourceRef>) => DataSource | undefined | Promise<DataSource | undefined>;
+
 /**
- * Finds the source. A DataSource is read anew each time: it is an alias that moves, and the right to be asked about is the right to what
- * it names now. Only one step is followed; a DataSource that names another DataSource counts as one that names nothing.
- * @throws ApiError when the DataSource could not be read. That it does not exist is not an error but an answer.
+ * Where the DataVolume leads. A DataSource is followed anew each time: it is an alias that moves, and the right to be asked about is the
+ * right to what it names now.
  */
-export async function resolveSource(
-  client: Pick<Client, 'get'>,
-  volume: DataVolume,
-  signal: AbortSignal,
-): Promise<Resolution> {
+export async function resolveSource(volume: DataVolume, find: FindDataSource): Promise<Resolution> {
   const asked = askedOf(volume);
   const { kind, namespace, name } = asked;
   if (kind !== 'DataSource') return { asked, source: { kind, namespace, name } };
   const via = { namespace, name };
-  const source = await sourceNamedBy(client, via, signal);
+  const source = await sourceNamedBy(via, find, mostSteps);
   return source === undefined ? { asked, via } : { asked, via, source };
 }
 
+/** A DataSource may name another one, and that a claim or a snapshot (cdi-behaviour 1.2, step 4). */
+const mostSteps = 2;
+
+/**
+ * CDI goes by the status of a DataSource that names another one. Here the specs themselves are followed: a status may be behind, and
+ * where CDI does not run there is none.
+ */
 async function sourceNamedBy(
-  client: Pick<Client, 'get'>,
   ref: Required<SourceRef>,
-  signal: AbortSignal,
+  find: FindDataSource,
+  steps: number,
 ): Promise<CloneSource | undefined> {
-  try {
-    const { spec } = await client.get(dataSources, ref, { signal });
-    const { pvc, snapshot } = spec.source ?? {};
-    const kind = pvc === undefined ? 'VolumeSnapshot' : 'PersistentVolumeClaim';
-    const named = pvc ?? snapshot;
-    if (named === undefined) return undefined;
-    // Nobody has checked these names: the definition of DataSource lets any text pass, and they become part of a path.
-    const namespace = named.namespace === undefined || named.namespace === '' ? ref.namespace : named.namespace;
-    return isNamespace(namespace) && isName(named.name) ? { kind, namespace, name: named.name } : undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  if (steps === 0) return undefined;
+  const { pvc, snapshot, dataSource } = (await find(ref))?.spec.source ?? {};
+  const named = pvc ?? snapshot ?? dataSource;
+  const next = named === undefined ? undefined : placeOf(named, ref.namespace);
+  if (next === undefined) return undefined;
+  if (pvc !== undefined) return { kind: 'PersistentVolumeClaim', ...next };
+  return snapshot === undefined ? await sourceNamedBy(next, find, steps - 1) : { kind: 'VolumeSnapshot', ...next };
+}
+
+/**
+ * An empty namespace is that of the DataSource which says so. (CDI's webhook takes the DataVolume's and CDI's controller the DataSource's,
+ * cdi-behaviour 9.19; only the latter means the same to everybody who uses the DataSource.)
+ */
+function placeOf({ namespace = '', name }: SourceRef, own: string): Required<SourceRef> | undefined {
+  const place = { namespace: namespace === '' ? own : namespace, name };
+  // Nobody has checked these names: the definition of DataSource lets any text pass, and they become part of a path.
+  return isNamespace(place.namespace) && isName(place.name) ? place : undefined;
 }

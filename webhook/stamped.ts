@@ -1,6 +1,7 @@
 import { type DataVolume, namedSource } from '../shared/api/datavolume.ts';
 import { annotations } from '../shared/api/names.ts';
 import { type DecisionRecord, parseRecord } from '../shared/decision/record.ts';
+import type { AccessRule } from '../shared/trust/access.ts';
 import type { Verifier } from '../shared/trust/keys.ts';
 import { matchStamp, matchUser, StampError, type VerifiedStamp, verifyStamp } from '../shared/trust/stamp.ts';
 
@@ -10,15 +11,18 @@ export interface Flaw {
   readonly message: string;
 }
 
+/** What the DataVolume carries, when it may be relied on. */
+export interface Stamped {
+  readonly record: DecisionRecord;
+  /** Why its user may clone. */
+  readonly rule: AccessRule;
+}
+
 /**
  * The decision that the DataVolume carries, when its stamp is genuine, belongs to this DataVolume and this user, and covers that
  * decision. Needs no question to anybody.
  */
-export async function readDecision(
-  verifier: Verifier,
-  volume: DataVolume,
-  username: string,
-): Promise<DecisionRecord | Flaw> {
+export async function readDecision(verifier: Verifier, volume: DataVolume, username: string): Promise<Stamped | Flaw> {
   const stamp = await verified(verifier, volume);
   if ('reason' in stamp) return stamp;
   // A DataSource is not followed again: the stamp says where it led, and covers which DataSource it was.
@@ -27,7 +31,7 @@ export async function readDecision(
   const record = parseRecord(volume.metadata.annotations?.[annotations.decision]);
   if (record === undefined || !covers(stamp, record, volume))
     return { reason: 'StampMismatch', message: 'the authorization stamp was made for another decision' };
-  return record;
+  return { record, rule: stamp.rule };
 }
 
 async function verified(verifier: Verifier, volume: DataVolume): Promise<VerifiedStamp | Flaw> {

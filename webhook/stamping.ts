@@ -6,6 +6,7 @@ import type { Decision } from '../shared/decision/decide.ts';
 import type { Footprint } from '../shared/decision/footprint.ts';
 import { encodeRecord, parseRecord } from '../shared/decision/record.ts';
 import type { Clock } from '../shared/process/clock.ts';
+import type { AccessRule } from '../shared/trust/access.ts';
 import type { Signer, Verifier } from '../shared/trust/keys.ts';
 import {
   digestOf,
@@ -34,6 +35,8 @@ export interface Authorized {
   readonly volume: DataVolume;
   readonly via: Resolution['via'];
   readonly source: CloneSource & { readonly uid?: string };
+  /** Why the user may clone it. */
+  readonly rule: AccessRule;
   readonly decision: Decision;
   /** What the chosen strategy makes; undefined when none is chosen. */
   readonly makes?: readonly Footprint[] | undefined;
@@ -99,12 +102,13 @@ function unstampable({ message }: StampError, id: string): WantedAnnotations {
 }
 
 function claimsOf(parts: StampingParts, authorized: Authorized, id: string): StampClaims {
-  const { review, volume, via, source, decision } = authorized;
+  const { review, volume, via, source, rule, decision } = authorized;
   return {
     source,
     ...(via === undefined ? {} : { via }),
     target: targetOf(volume),
     user: review.userInfo.username,
+    rule,
     identity: identityOf(review.userInfo),
     requestUid: id,
     issuedAt: Math.floor(parts.clock.now() / 1000),

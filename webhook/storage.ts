@@ -9,7 +9,7 @@ import {
   storageProfiles,
   volumeSnapshotClasses,
 } from '../shared/kube/resource.ts';
-import { createStore, type StoreReader } from '../shared/kube/store.ts';
+import { createStore, type StoreOptions, type StoreReader } from '../shared/kube/store.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Health } from '../shared/process/health.ts';
 import type { Logger } from '../shared/process/log.ts';
@@ -61,12 +61,14 @@ export function createStorage(options: StorageOptions): Storage {
   };
 }
 
-function keep<T extends KubeObject>(
+/** A store of one kind, what fills it, and a readiness check for it. */
+export function keep<T extends KubeObject>(
   { client, clock, random, log, metrics, health }: StorageOptions,
   kind: Resource<T>,
+  options: StoreOptions<T> = {},
 ): { readonly store: StoreReader<T>; readonly reflector: Reflector } {
   const resource = kind.plural;
-  const store = createStore<T>();
+  const store = createStore<T>(options);
   const reflector = createReflector({
     client,
     kind,

@@ -50,6 +50,10 @@ export function notStampedText(asked: Asked): string {
   );
 }
 
+/** For a DataVolume that was let in, or changed, without a right to clone. Fits into a warning. */
+export const unstampedWarning =
+  'no stamp: Clonegate will not clone it; to have it cloned, create it anew without the annotation';
+
 export function alteredText(flaw: string): string {
   return `${flaw}: another webhook altered the DataVolume after it was authorized. Try again; tell an administrator when that does not help`;
 }

@@ -112,6 +112,17 @@ export function contentTypeOfClaim(claim: KubeObject): ContentType {
   return claim.metadata.annotations?.[annotations.contentType] === 'archive' ? 'archive' : 'kubevirt';
 }
 
+/**
+ * Whether the DataVolume takes over a volume that exists already, so that in spite of its source nothing need be cloned. It is the annotation
+ * that counts, whatever its value, as for CDI (cdi-behaviour 1.2).
+ */
+export function takesExistingVolume({ metadata }: Pick<DataVolume, 'metadata'>): boolean {
+  return existingVolume.some((key) => Object.hasOwn(metadata.annotations ?? {}, key));
+}
+
+/** The annotations by which {@link takesExistingVolume} goes. */
+export const existingVolume = [annotations.prePopulated, annotations.checkStaticVolume] as const;
+
 /** Whether the object is a clone at all: it names a claim, a snapshot or a DataSource to copy from. */
 export function isClone(volume: DataVolume): boolean {
   const { source, sourceRef } = volume.spec;

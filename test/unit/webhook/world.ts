@@ -2,9 +2,11 @@ import { apply_patch } from 'jsonpatch';
 import type { AdmissionResponse, UserInfo } from '../../../shared/api/admission.ts';
 import type { CloneSource, DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
-import type { KubeObject } from '../../../shared/api/objects.ts';
-import { claims, dataSources, type Resource } from '../../../shared/kube/resource.ts';
+import type { KubeObject, ObjectRef, Stored } from '../../../shared/api/objects.ts';
+import { claims, dataSources, namespaces, type Resource } from '../../../shared/kube/resource.ts';
 import { generateStampKeys, loadSigner, loadVerifier } from '../../../shared/trust/keys.ts';
+import type { Ask } from '../../../webhook/access.ts';
+import type { Known } from '../../../webhook/known.ts';
 import { createMutate } from '../../../webhook/mutate.ts';
 import { parseReview } from '../../../webhook/review.ts';
 import type { Handler, Ruling } from '../../../webhook/ruling.ts';
@@ -34,6 +36,8 @@ export interface World {
   readonly asked: { readonly user: UserInfo; readonly source: CloneSource }[];
   /** What the authorizer says from now on. */
   answer: Answer;
+  /** Kinds that the webhook's memory is behind with: what there is of them it has not heard of yet. */
+  unseen: readonly Resource<KubeObject>[];
   /** Puts an object into the cluster; gives its uid. */
   put<T extends KubeObject>(kind: Resource<T>, object: T): Promise<string>;
 }
@@ -48,24 +52,47 @@ export function newWorld(): World {
   const client = api.client();
   const clock = new FakeClock();
   const asked: World['asked'] = [];
-  const ask = async (user: UserInfo, source: CloneSource): Promise<{ allowed: boolean }> => {
+  const ask: Ask = async ({ user, source }) => {
     asked.push({ user, source });
     const { answer } = world;
     if (answer instanceof Error) throw answer;
-    if (typeof answer === 'function') return { allowed: answer(user, source) };
-    return { allowed: answer === 'yes' };
+    const yes = typeof answer === 'function' ? answer(user, source) : answer === 'yes';
+    return yes ? { allowed: true, rule: 'datavolumes/source' } : { allowed: false };
+  };
+  const find = <T extends KubeObject>(kind: Resource<T>, ref: ObjectRef): Stored<T> | undefined => {
+    try {
+      return world.unseen.includes(kind) ? undefined : api.read(kind, ref);
+    } catch {
+      return undefined;
+    }
+  };
+  const known: Known = {
+    dataSource: (ref) => find(dataSources, ref),
+    namespace: (name) => find(namespaces, { name }),
+    hasClaim: (ref) => find(claims, ref) !== undefined,
   };
   const storage = () => ({
     storageClasses: lookup(storageClass('fast', { allowVolumeExpansion: true })),
     storageProfiles: lookup(profile('fast', { cloneStrategy: 'csi-clone' })),
     csiDrivers: lookup({ metadata: { name: 'csi.example.com' } }),
   });
-  const parts = { ask, client, signer, verifier, clock, storage, policy: { sameStorageClass: false }, controllerUser };
+  const parts = {
+    ask,
+    client,
+    known,
+    signer,
+    verifier,
+    clock,
+    storage,
+    policy: { sameStorageClass: false },
+    controllerUser,
+  };
   const world: World = {
     clock,
     api,
     asked,
     answer: 'yes',
+    unseen: [],
     mutate: createMutate(parts),
     validate: createValidate(parts),
     put: async (kind, object) => (await client.create(kind, object)).metadata.uid,

@@ -1,0 +1,89 @@
+import { type DataVolume, existingVolume, isClone, takesExistingVolume } from '../shared/api/datavolume.ts';
+import { isObject, type JsonObject } from '../shared/api/json.ts';
+import { annotations } from '../shared/api/names.ts';
+import { askAbout, type FindParts } from './access.ts';
+import { changedReserved, changedSpec } from './immutable.ts';
+import { allowed, denied, withWarnings } from './respond.ts';
+import type { Review } from './review.ts';
+import type { Findings, Ruling } from './ruling.ts';
+import { readVolume } from './shape.ts';
+import { type Asked, askedOf } from './source.ts';
+import { denialOf, quote, unstampedWarning } from './words.ts';
+
+/**
+ * Updates: what was authorized at CREATE has to stay as it was. Nobody is authorized anew for a label or a finalizer, so none of these can
+ * fail because a source or a right is gone. Only who turns a DataVolume that need not clone into one that does is asked about.
+ */
+
+export interface UpdateParts extends FindParts {
+  readonly controllerUser: string;
+}
+
+export async function ruleOnUpdate(parts: UpdateParts, review: Review, signal: AbortSignal): Promise<Ruling> {
+  const { uid, object: after, oldObject: before = {}, namespace } = review;
+  const asked = [after, before].map((object) => clonedBy(object, namespace)).find((clone) => clone !== undefined);
+  if (asked === undefined) return { response: allowed(uid) };
+  const about = asked === 'unreadable' ? {} : { asked };
+  const refusal = reservedChanged(parts, review, about) ?? specChanged(review, about);
+  if (refusal !== undefined) return refusal;
+  const { volume } = readVolume({ metadata: {}, ...after }, namespace);
+  if (volume === undefined || !beginsToClone(before, volume)) return { response: allowed(uid), about };
+  return await askForOnce(parts, review, volume, signal);
+}
+
+/** What the object clones; an object that cannot be read counts as a clone, so that it cannot be changed into one unseen. */
+export function clonedBy(object: JsonObject, namespace: string): Asked | 'unreadable' | undefined {
+  const { volume } = readVolume({ metadata: {}, ...object }, namespace);
+  if (volume === undefined) return 'unreadable';
+  return isClone(volume) ? askedOf(volume) : undefined;
+}
+
+function reservedChanged(
+  { controllerUser }: UpdateParts,
+  { uid, userInfo, object: after, oldObject: before = {} }: Review,
+  about: Findings,
+): Ruling | undefined {
+  const keys = changedReserved(before, after);
+  if (keys.length === 0 || userInfo.username === controllerUser) return undefined;
+  const causes = keys.map((key) => ({ field: `metadata.annotations[${key}]` }));
+  const message = `user ${quote(userInfo.username)} may not change ${keys.join(', ')}: only Clonegate's controller does`;
+  return { response: denied(uid, { reason: 'ReservedAnnotation', message, causes }), about };
+}
+
+function specChanged({ uid, object: after, oldObject: before = {} }: Review, about: Findings): Ruling | undefined {
+  const fields = changedSpec(before['spec'], after['spec']);
+  if (fields.length === 0) return undefined;
+  const why = 'cannot be changed after creation; delete the DataVolume and create it anew';
+  const causes = fields.map((field) => ({ field, message: why }));
+  return {
+    response: denied(uid, { reason: 'SpecImmutable', message: `${fields.join(', ')}: ${why}`, causes }),
+    about,
+  };
+}
+
+/** It was let in without the right to clone because of an annotation, and this annotation is taken away. What is being deleted begins nothing. */
+function beginsToClone(before: JsonObject, after: DataVolume): boolean {
+  const metadata = isObject(before['metadata']) ? before['metadata'] : {};
+  const given = isObject(metadata['annotations']) ? metadata['annotations'] : {};
+  const was = existingVolume.some((key) => Object.hasOwn(given, key));
+  return was && !takesExistingVolume(after) && metadata['deletionTimestamp'] === undefined;
+}
+
+async function askForOnce(
+  parts: UpdateParts,
+  review: Review,
+  volume: DataVolume,
+  signal: AbortSignal,
+): Promise<Ruling> {
+  const { uid, userInfo } = review;
+  const { asked, source, access } = await askAbout(parts, userInfo, volume, signal);
+  const about = { asked, ...(source === undefined ? {} : { source }) };
+  if (!access.allowed) {
+    const causes = existingVolume.map((key) => ({ field: `metadata.annotations[${key}]` }));
+    const message = denialOf(userInfo.username, asked);
+    return { response: denied(uid, { reason: 'CloneDenied', message, causes }), about: { ...about, access: 'denied' } };
+  }
+  const stamped = volume.metadata.annotations?.[annotations.stamp] !== undefined;
+  const response = withWarnings(allowed(uid), stamped ? [] : [unstampedWarning]);
+  return { response, about: { ...about, access: 'allowed', rule: access.rule } };
+}
