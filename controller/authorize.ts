@@ -1,9 +1,15 @@
 import type { UserInfo } from '../shared/api/admission.ts';
 import { type CloneSource, type DataVolume, namedSource } from '../shared/api/datavolume.ts';
 import { annotations } from '../shared/api/names.ts';
+import type { KubeObject, ObjectRef } from '../shared/api/objects.ts';
+import type { ReasonCode } from '../shared/api/reasons.ts';
+import { describe } from '../shared/decision/rules.ts';
+import { vetoes } from '../shared/decision/veto.ts';
+import { asAdmitted } from '../shared/decision/fallback.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
-import { ApiError } from '../shared/kube/errors.ts';
-import { askAccess } from '../shared/trust/access.ts';
+import { ApiError, isNotFound } from '../shared/kube/errors.ts';
+import { claims, namespaces, type Resource, volumeSnapshots } from '../shared/kube/resource.ts';
+import { type AccessPolicy, askAccess, type Question } from '../shared/trust/access.ts';
 import type { Verifier } from '../shared/trust/keys.ts';
 import { matchStamp, StampError, type VerifiedStamp, verifyStamp } from '../shared/trust/stamp.ts';
 
@@ -24,13 +30,21 @@ export async function verify(verifier: Verifier, volume: DataVolume): Promise<Ve
   try {
     const stamp = await verifyStamp(verifier, volume.metadata.annotations?.[annotations.stamp]);
     // A DataSource is not followed again: the stamp says where it led when the user's right was asked for.
-    const mismatch = matchStamp(stamp, volume, namedSource(volume) ?? stamp.source);
+    const mismatch = matchStamp(stamp, admitted(volume), namedSource(volume) ?? stamp.source);
     if (mismatch !== undefined) return { valid: false, message: mismatch.message };
     return { valid: true, source: stamp.source, user: userOf(stamp) };
   } catch (error) {
     if (error instanceof StampError) return { valid: false, message: error.message };
     throw error;
   }
+}
+
+/** A strategy that failed is left for the next one, but what was stamped is the decision as admission made it. */
+function admitted({ metadata, ...rest }: DataVolume): DataVolume {
+  const { annotations: now } = metadata;
+  return now === undefined
+    ? { metadata, ...rest }
+    : { ...rest, metadata: { ...metadata, annotations: asAdmitted(now) } };
 }
 
 function userOf({ user, identity }: VerifiedStamp): UserInfo {
@@ -40,26 +54,69 @@ function userOf({ user, identity }: VerifiedStamp): UserInfo {
   return { username: user, groups, extra, ...(uid === undefined ? {} : { uid }) };
 }
 
-/** Whether the user has the right at this moment. `failed`: nobody could tell, and so nothing is done. */
+/** Whether the clone may begin at this moment. `failed`: nobody could tell, and so nothing is done. */
 export type Right =
   | { readonly answer: 'unasked' | 'allowed' }
-  | { readonly answer: 'denied' | 'failed'; readonly message: string };
+  | {
+      readonly answer: 'denied';
+      readonly message: string;
+      readonly reason: Extract<ReasonCode, 'CloneAuthorizationRevoked' | 'CloneVetoed'>;
+    }
+  | { readonly answer: 'failed'; readonly message: string };
 
 export const unasked: Right = { answer: 'unasked' };
 
-/** Asks the API server on behalf of the stamped user. Nothing is remembered: the next clone asks again. */
+/**
+ * Asks the API server on behalf of the stamped user, by the rules that hold now, and looks for a veto of those in charge of the source.
+ * Nothing is remembered: the next clone asks again.
+ */
 export async function askRight(
-  client: Pick<Client, 'review'>,
-  { user, source }: Extract<Verification, { valid: true }>,
+  client: Pick<Client, 'get' | 'review'>,
+  question: Question,
+  policy: AccessPolicy,
   options?: CallOptions,
 ): Promise<Right> {
+  const { user, source } = question;
   const who = `user ${JSON.stringify(user.username)}`;
-  const what = `create datavolumes/source for ${source.kind} ${source.namespace}/${source.name}`;
+  const what = `create datavolumes/source for ${describe(source)}`;
   try {
-    const { allowed } = await askAccess(client, user, source, options);
-    return allowed ? { answer: 'allowed' } : { answer: 'denied', message: `${who} may not ${what} any more` };
+    const { allowed } = await askAccess(client, question, policy, options);
+    if (!allowed)
+      return { answer: 'denied', reason: 'CloneAuthorizationRevoked', message: `${who} may not ${what} any more` };
+    const by = await vetoOn(client, source, options);
+    if (by === undefined) return { answer: 'allowed' };
+    const message = `${by} lets nobody clone (annotation ${annotations.clone})`;
+    return { answer: 'denied', reason: 'CloneVetoed', message };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return { answer: 'failed', message: `it could not be found out whether ${who} may ${what}: ${error.message}` };
+  }
+}
+
+/** Read live: it is asked once for each clone, and a veto that has just been put up is to hold. */
+async function vetoOn(
+  client: Pick<Client, 'get'>,
+  source: CloneSource,
+  options?: CallOptions,
+): Promise<string | undefined> {
+  const { kind, namespace, name } = source;
+  const resource: Resource<KubeObject> = kind === 'VolumeSnapshot' ? volumeSnapshots : claims;
+  if (await isVetoed(client, resource, { namespace, name }, options)) return describe(source);
+  const ofNamespace = await isVetoed(client, namespaces, { name: namespace }, options);
+  return ofNamespace ? `namespace ${namespace}` : undefined;
+}
+
+/** What does not exist says nothing; whether that is an obstacle is for others to find. */
+async function isVetoed(
+  client: Pick<Client, 'get'>,
+  resource: Resource<KubeObject>,
+  ref: ObjectRef,
+  options?: CallOptions,
+): Promise<boolean> {
+  try {
+    return vetoes(await client.get(resource, ref, options));
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
   }
 }

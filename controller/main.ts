@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { reporters } from '../shared/api/names.ts';
+import { policyFactsOf } from '../shared/decision/facts.ts';
 import { type Client, createClient, type Watcher } from '../shared/kube/client.ts';
 import { type Connection, connect } from '../shared/kube/connection.ts';
 import { createRecorder, type Recorder } from '../shared/kube/events.ts';
@@ -12,7 +12,8 @@ import { createMetrics, type Metrics } from '../shared/process/metrics.ts';
 import { runProgram } from '../shared/process/program.ts';
 import type { Component, RunOptions } from '../shared/process/run.ts';
 import type { Settings } from '../shared/process/settings.ts';
-import { loadVerifier, type Verifier } from '../shared/trust/keys.ts';
+import { accessPolicyOf } from '../shared/trust/access.ts';
+import { openVerifyingKeys, type VerifyingKeys } from '../shared/trust/keyring.ts';
 import { createExpectations } from './expectations.ts';
 import { createLeading } from './lead.ts';
 import { createReconcile } from './reconcile.ts';
@@ -30,36 +31,28 @@ const lastEvents = 5000;
 async function build(settings: Settings<'controller'>): Promise<Omit<RunOptions, 'host'>> {
   const log = createLogger({ level: settings.logLevel, name: 'controller' });
   const metrics = createMetrics();
-  const verifier = await readKeys(settings);
+  const keys = await openVerifyingKeys({ ...settings, clock, log });
   const connection = await connect(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig });
   const client = createClient(connection, {
     clock,
     random,
     observe: ({ code, method }) => metrics.apiRequests.inc({ code: String(code), method }),
   });
-  const components = assemble(settings, { connection, client, verifier, metrics, log });
+  const components = assemble(settings, { connection, client, keys, metrics, log });
   return { log, clock, components, grace };
-}
-
-async function readKeys(settings: Settings<'controller'>): Promise<Verifier> {
-  const [stampPublicKeys, identityKey] = await Promise.all([
-    readFile(settings.stampPublicKeysFile, 'utf8'),
-    readFile(settings.identityKeyFile, 'utf8'),
-  ]);
-  return loadVerifier({ stampPublicKeys, identityKey });
 }
 
 interface Parts {
   readonly connection: Connection;
   readonly client: Client & Watcher;
-  readonly verifier: Verifier;
+  readonly keys: VerifyingKeys;
   readonly metrics: Metrics;
   readonly log: RunOptions['log'];
 }
 
 function assemble(settings: Settings<'controller'>, parts: Parts): readonly Component[] {
-  const { connection, client, verifier, metrics, log } = parts;
-  const { namespace, podName, sameStorageClass, workers } = settings;
+  const { connection, client, keys, metrics, log } = parts;
+  const { namespace, podName, workers } = settings;
   const health = createHealth();
   const recorder = createRecorder({
     client,
@@ -73,8 +66,21 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
   const watches = createWatches({ client, clock, random, log, metrics, health });
   const { stores } = watches;
   const expectations = createExpectations((resource, key) => lookup(stores, resource, key), clock);
-  const policy = { sameStorageClass };
-  const reconcile = createReconcile({ client, stores, verifier, recorder, expectations, policy, clock, log, metrics });
+  const policy = policyFactsOf(settings);
+  const access = accessPolicyOf(settings);
+  const { verifier } = keys;
+  const reconcile = createReconcile({
+    client,
+    stores,
+    verifier,
+    recorder,
+    expectations,
+    policy,
+    access,
+    clock,
+    log,
+    metrics,
+  });
   const { leaseName: name, leaseDuration, renewDeadline, retryPeriod } = settings;
   const identity = `${podName}_${randomUUID()}`;
   const lease = { namespace, name, identity, leaseDuration, renewDeadline, retryPeriod };
@@ -84,6 +90,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     connected(connection),
     recording(recorder),
     watches,
+    keys.lookout,
     createLeading({ elector, stores, reconcile, workers, clock, random, log, metrics }),
   ];
 }

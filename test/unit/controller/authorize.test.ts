@@ -2,8 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { askRight, verify } from '../../../controller/authorize.ts';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
-import type { KubeObject, Stored, SubjectAccessReview } from '../../../shared/api/objects.ts';
+import {
+  keyOf,
+  type KubeObject,
+  type ObjectRef,
+  type Stored,
+  type SubjectAccessReview,
+} from '../../../shared/api/objects.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
+import { claims, namespaces, type Resource } from '../../../shared/kube/resource.ts';
+import { type Question, strictPolicy } from '../../../shared/trust/access.ts';
 import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
 import { type CloneOptions, stampedClone } from '../../support/build/clones.ts';
 import { namespace, source, valid } from './world.ts';
@@ -100,25 +108,36 @@ describe('a stamp', () => {
   });
 });
 
-/** An API server that answers every review the same way. */
-function reviewer(answer: SubjectAccessReview['status'] | Error) {
+/** An API server that answers every review the same way, and has these objects besides. */
+function reviewer(
+  answer: SubjectAccessReview['status'] | Error,
+  objects: readonly [Resource<KubeObject>, KubeObject][] = [],
+) {
   const asked: KubeObject[] = [];
   const review = async <T extends KubeObject>(_kind: unknown, object: T): Promise<T> => {
     asked.push(object);
     if (answer instanceof Error) throw answer;
     return { ...object, status: answer };
   };
-  return { client: { review }, asked };
+  const get = async <T extends KubeObject>(kind: Resource<T>, ref: ObjectRef): Promise<Stored<T>> => {
+    const found = objects.find(
+      ([its, { metadata }]) => its === kind && keyOf(ref) === keyOf({ name: '', ...metadata }),
+    );
+    if (found === undefined) throw new ApiError(`${ref.name} not found`, { code: 404, reason: 'NotFound' });
+    return found[1] as Stored<T>;
+  };
+  return { client: { review, get }, asked };
 }
 
 describe('the right', () => {
   const stamp = valid;
   if (!stamp.valid) throw new Error('a valid stamp was expected');
+  const question: Question = { user: stamp.user, source: stamp.source, into: 'elsewhere' };
 
   test('is asked for the stamped user and source', async () => {
     const { client, asked } = reviewer({ allowed: true });
 
-    expect(await askRight(client, stamp)).toEqual({ answer: 'allowed' });
+    expect(await askRight(client, question, strictPolicy)).toEqual({ answer: 'allowed' });
     expect(asked).toMatchObject([
       {
         spec: {
@@ -139,8 +158,9 @@ describe('the right', () => {
   test('that is no more is told without the words of the authorizer', async () => {
     const { client } = reviewer({ allowed: false, reason: 'RoleBinding secret/plan says so' });
 
-    expect(await askRight(client, stamp)).toEqual({
+    expect(await askRight(client, question, strictPolicy)).toEqual({
       answer: 'denied',
+      reason: 'CloneAuthorizationRevoked',
       message: 'user "jane" may not create datavolumes/source for PersistentVolumeClaim tenant/source any more',
     });
   });
@@ -148,7 +168,7 @@ describe('the right', () => {
   test('that nobody can tell is neither a yes nor a no', async () => {
     const { client } = reviewer(new ApiError('connection refused', { code: 0, reason: 'Unreachable' }));
 
-    expect(await askRight(client, stamp)).toEqual({
+    expect(await askRight(client, question, strictPolicy)).toEqual({
       answer: 'failed',
       message:
         'it could not be found out whether user "jane" may create datavolumes/source for PersistentVolumeClaim tenant/source: connection refused',
@@ -158,12 +178,53 @@ describe('the right', () => {
   test('is not given by an answer that could not be evaluated', async () => {
     const { client } = reviewer({ allowed: false, evaluationError: 'webhook down' });
 
-    expect(await askRight(client, stamp)).toMatchObject({ answer: 'failed' });
+    expect(await askRight(client, question, strictPolicy)).toMatchObject({ answer: 'failed' });
   });
 
   test('is not given by a fault of our own either', async () => {
     const { client } = reviewer(new TypeError('a mistake'));
 
-    await expect(askRight(client, stamp)).rejects.toThrow('a mistake');
+    await expect(askRight(client, question, strictPolicy)).rejects.toThrow('a mistake');
+  });
+
+  test('is asked for by the same rules as at admission', async () => {
+    const { client, asked } = reviewer({ allowed: false });
+    const own = { ...question, into: namespace };
+
+    expect(await askRight(client, own, { ...strictPolicy, sameNamespace: 'skip' })).toEqual({ answer: 'allowed' });
+    expect(asked).toEqual([]);
+    expect(await askRight(client, own, { ...strictPolicy, podCreatorsMayClone: true })).toMatchObject({
+      answer: 'denied',
+    });
+    expect(asked).toHaveLength(2);
+  });
+
+  const metadata = { annotations: { [annotations.clone]: 'deny' } };
+
+  test.each<[string, Resource<KubeObject>, KubeObject, string]>([
+    [
+      'the source',
+      claims,
+      { metadata: { ...metadata, namespace, name: 'source' } },
+      'PersistentVolumeClaim tenant/source',
+    ],
+    ['its namespace', namespaces, { metadata: { ...metadata, name: namespace } }, 'namespace tenant'],
+  ])('is worth nothing against a veto of %s', async (_, resource, object, by) => {
+    const { client } = reviewer({ allowed: true }, [[resource, object]]);
+
+    expect(await askRight(client, question, strictPolicy)).toEqual({
+      answer: 'denied',
+      reason: 'CloneVetoed',
+      message: `${by} lets nobody clone (annotation clonegate.io/clone)`,
+    });
+  });
+
+  test('is not there when the veto could not be looked for', async () => {
+    const { client } = reviewer({ allowed: true });
+    const get = async (): Promise<never> => {
+      throw new ApiError('connection refused', { code: 0, reason: 'Unreachable' });
+    };
+
+    expect(await askRight({ ...client, get }, question, strictPolicy)).toMatchObject({ answer: 'failed' });
   });
 });
