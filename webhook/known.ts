@@ -3,7 +3,7 @@ import { annotations } from '../shared/api/names.ts';
 import { type KubeObject, keyOf, type ObjectRef, type Stored } from '../shared/api/objects.ts';
 import { claims, dataSources, metadataOf, namespaces } from '../shared/kube/resource.ts';
 import type { Component } from '../shared/process/run.ts';
-import { keep, type StorageOptions } from './storage.ts';
+import { identityOf, keep, type KeepOptions } from './keep.ts';
 
 /**
  * What admission has to know of other objects without asking the API server each time. It may be a moment behind; each reader says what
@@ -22,7 +22,7 @@ export interface KnownObjects extends Component {
 }
 
 /** Started, and ready, when each kind was listed once. */
-export function createKnown(options: StorageOptions): KnownObjects {
+export function createKnown(options: KeepOptions): KnownObjects {
   const sources = keep(options, dataSources, { transform: leanDataSource });
   const spaces = keep(options, metadataOf(namespaces), { transform: leanNamespace });
   const taken = keep(options, metadataOf(claims), { transform: leanClaim });
@@ -61,8 +61,4 @@ function leanNamespace({ metadata }: Stored<KubeObject>): Stored<KubeObject> {
 /** Clusters have many claims, and only their names are looked at: 20,000 take 6.5 MB (measured). */
 function leanClaim({ metadata }: Stored<KubeObject>): Stored<KubeObject> {
   return { metadata: identityOf(metadata) };
-}
-
-function identityOf({ name, namespace, uid, resourceVersion }: Stored<KubeObject>['metadata']) {
-  return { name, uid, resourceVersion, ...(namespace === undefined ? {} : { namespace }) };
 }

@@ -15,11 +15,13 @@ import type { Settings } from '../shared/process/settings.ts';
 import { accessPolicyOf } from '../shared/trust/access.ts';
 import { openSigningKeys } from '../shared/trust/keyring.ts';
 import { createAsk } from './access.ts';
+import { createAdvise } from './advice.ts';
 import { createAudit } from './audit.ts';
 import { createKnown } from './known.ts';
 import { createMutate } from './mutate.ts';
 import { createServer } from './server.ts';
 import { createStorage } from './storage.ts';
+import { createSurroundings } from './surroundings.ts';
 import { createValidate } from './validate.ts';
 
 /** The admission webhook. Everything is put together here, and nothing else is done. `node webhook/main.ts --help` tells the settings. */
@@ -61,14 +63,18 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
     reportingInstance: podName,
     fallbackNamespace: auditNamespace,
   });
-  const storage = createStorage({ client, clock, random, log, metrics, health });
-  const { known, ...kept } = createKnown({ client, clock, random, log, metrics, health });
+  const keeping = { client, clock, random, log, metrics, health };
+  const storage = createStorage(keeping);
+  const { known, ...kept } = createKnown(keeping);
+  const surroundings = createSurroundings({ ...keeping, watchPods: settings.warnSourceInUse, quota: settings.quota });
+  const refuseOverQuota = settings.quota === 'deny';
+  const advise = createAdvise({ storage: storage.lookups, surroundings, refuseOverQuota, log });
   const ask = createAsk({ client, clock, metrics, policy: accessPolicyOf(settings) });
   const { signer, verifier } = keys;
   const policy = policyFactsOf(settings);
   const handlers = [
     createMutate({ signer, verifier, ask, client, known, storage: storage.lookups, policy, clock }),
-    createValidate({ verifier, ask, client, known, controllerUser }),
+    createValidate({ verifier, ask, client, known, advise, controllerUser }),
   ];
   const audit = createAudit({ log, metrics, recorder, auditNamespace });
   const server = createServer({ host, port, tls, handlers, audit, clock, log });
@@ -80,6 +86,7 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
     { name: 'events', start: async () => undefined, stop: async () => await recorder.close(lastEvents) },
     storage,
     kept,
+    surroundings,
     keys.lookout,
     // Behind all that calls in hand need, so that it stops before them.
     server,

@@ -1,22 +1,29 @@
+import type { DataVolume } from '../shared/api/datavolume.ts';
 import type { DecisionRecord } from '../shared/decision/record.ts';
+import type { Advice } from './advice.ts';
 import { allowed, denied, withWarnings } from './respond.ts';
 import type { Findings, Ruling } from './ruling.ts';
 
 /** From the decision that was made for somebody who may clone to the answer: what is said of it, and whether it lets the object in. */
-export function ruleOnRecord(uid: string, record: DecisionRecord, about: Findings): Ruling {
-  const findings = { ...about, record };
-  if (record.outcome !== 'refused')
-    return { response: withWarnings(allowed(uid), warningsOf(record)), about: findings };
+
+/** A decision that refuses, told to whoever asked. */
+export function refusedBy(uid: string, record: DecisionRecord, about: Findings): Ruling {
   const { reason = 'StrategyUnavailable', message = '', field = 'spec' } = record;
-  return { response: denied(uid, { reason, message, causes: [{ field }] }), about: findings };
+  return { response: denied(uid, { reason, message, causes: [{ field }] }), about: { ...about, record } };
 }
 
-/** What the user should know now rather than find out later: that it will be slow, or has to wait, and why. */
-export function warningsOf({ outcome, strategy, reason, message, candidates = [] }: DecisionRecord): readonly string[] {
-  if (outcome === 'deferred') return [`clone waits (${reason}): ${message}`];
-  const copy = candidates.find((candidate) => candidate.strategy === 'copy');
-  if (strategy !== 'copy' || copy === undefined || copy.reason === 'Requested') return [];
-  // The first candidate is the one that the storage prefers; when that is not the copy itself, it is what speaks against it that counts.
-  const [first = copy] = candidates;
-  return [`slow copy (${first.strategy}: ${first.reason}): ${first.message}`];
+/** @param advice asked for only when the decision does not refuse. */
+export function ruleOnRecord(
+  uid: string,
+  volume: DataVolume,
+  record: DecisionRecord,
+  advice: () => Advice,
+  about: Findings,
+): Ruling {
+  if (record.outcome === 'refused') return refusedBy(uid, record, about);
+  const { warnings, refusal, quota } = advice();
+  const findings = { ...about, record, ...(quota.length === 0 ? {} : { quota }) };
+  if (refusal === undefined) return { response: withWarnings(allowed(uid), warnings), about: findings };
+  const field = `spec.${volume.spec.pvc === undefined ? 'storage' : 'pvc'}.resources.requests.storage`;
+  return { response: denied(uid, { reason: 'QuotaExceeded', message: refusal, causes: [{ field }] }), about: findings };
 }

@@ -25,6 +25,8 @@ const statuses: Partial<Record<ReasonCode, readonly [code: number, reason: strin
   CloneDenied: [403, 'Forbidden'],
   CloneVetoed: [403, 'Forbidden'],
   ReservedAnnotation: [403, 'Forbidden'],
+  // As the API server answers what is over a quota.
+  QuotaExceeded: [403, 'Forbidden'],
   MalformedReview: [400, 'BadRequest'],
   CloneAuthorizationFailed: [503, 'ServiceUnavailable'],
   StampMissing: [503, 'ServiceUnavailable'],

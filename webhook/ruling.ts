@@ -21,6 +21,8 @@ export interface Findings {
   /** The rule that allowed it. */
   readonly rule?: AccessRule;
   readonly record?: DecisionRecord;
+  /** Quotas that the clone comes near to or does not fit into, with all figures: for administrators. */
+  readonly quota?: readonly string[];
   /** For the log, when the answer had to be given without knowing. */
   readonly error?: unknown;
 }

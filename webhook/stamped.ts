@@ -1,4 +1,4 @@
-import { type DataVolume, namedSource } from '../shared/api/datavolume.ts';
+import { type CloneSource, type DataVolume, namedSource } from '../shared/api/datavolume.ts';
 import { annotations } from '../shared/api/names.ts';
 import { type DecisionRecord, parseRecord } from '../shared/decision/record.ts';
 import type { AccessRule } from '../shared/trust/access.ts';
@@ -14,6 +14,8 @@ export interface Flaw {
 /** What the DataVolume carries, when it may be relied on. */
 export interface Stamped {
   readonly record: DecisionRecord;
+  /** What it was made for. */
+  readonly source: CloneSource;
   /** Why its user may clone. */
   readonly rule: AccessRule;
 }
@@ -31,7 +33,7 @@ export async function readDecision(verifier: Verifier, volume: DataVolume, usern
   const record = parseRecord(volume.metadata.annotations?.[annotations.decision]);
   if (record === undefined || !covers(stamp, record, volume))
     return { reason: 'StampMismatch', message: 'the authorization stamp was made for another decision' };
-  return { record, rule: stamp.rule };
+  return { record, source: stamp.source, rule: stamp.rule };
 }
 
 async function verified(verifier: Verifier, volume: DataVolume): Promise<VerifiedStamp | Flaw> {

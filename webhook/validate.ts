@@ -3,7 +3,8 @@ import { annotations } from '../shared/api/names.ts';
 import { parseRecord } from '../shared/decision/record.ts';
 import type { Verifier } from '../shared/trust/keys.ts';
 import { askAbout, type FindParts } from './access.ts';
-import { ruleOnRecord } from './outcome.ts';
+import type { Advise } from './advice.ts';
+import { refusedBy, ruleOnRecord } from './outcome.ts';
 import { allowed, denied, errored, withWarnings } from './respond.ts';
 import type { Review } from './review.ts';
 import type { Findings, Handler, Ruling } from './ruling.ts';
@@ -22,6 +23,7 @@ import { alteredText, denialOf, describe, notStampedText, quote, unstampedWarnin
 
 export interface ValidateParts extends FindParts {
   readonly verifier: Verifier;
+  readonly advise: Advise;
   /** User name of the controller, which alone may change what is stamped. */
   readonly controllerUser: string;
 }
@@ -57,8 +59,11 @@ async function ruleOnStamp(
   signal: AbortSignal,
 ): Promise<Ruling> {
   const carried = await readDecision(parts.verifier, volume, review.userInfo.username);
-  if ('record' in carried)
-    return ruleOnRecord(review.uid, carried.record, { asked: askedOf(volume), access: 'stamped', rule: carried.rule });
+  if ('record' in carried) {
+    const { record, source, rule } = carried;
+    const about = { asked: askedOf(volume), source, access: 'stamped', rule } as const;
+    return ruleOnRecord(review.uid, volume, record, () => parts.advise({ volume, source, record }), about);
+  }
   if (carried.reason === 'StampMissing' && takesExistingVolume(volume)) return withoutStamp(review, volume);
   return await askAgain(parts, review, volume, carried, signal);
 }
@@ -106,7 +111,7 @@ function notStamped(
 ): Ruling {
   const left = parseRecord(volume.metadata.annotations?.[annotations.decision]);
   // Mutate leaves word where trying again would not help. Whoever else wrote it, a refusal grants nothing.
-  if (flaw.reason === 'StampMissing' && left?.outcome === 'refused') return ruleOnRecord(uid, left, about);
+  if (flaw.reason === 'StampMissing' && left?.outcome === 'refused') return refusedBy(uid, left, about);
   const message = flaw.reason === 'StampMissing' ? notStampedText(about.asked) : alteredText(flaw.message);
   return {
     response: errored(uid, { reason: flaw.reason, message, causes: [{ field: 'metadata.annotations' }] }),

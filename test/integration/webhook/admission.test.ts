@@ -308,11 +308,12 @@ describe('the webhook', () => {
     expect(refused.map(({ verb, requestURI }) => `${verb} ${requestURI}`)).toEqual([]);
   });
 
-  it.each(['configuration', 'secrets', 'pods', 'impersonation'])('may not reach for more (%s)', async (what) => {
+  it.each(['configuration', 'secrets', 'one pod', 'a shell', 'impersonation'])('may not reach for more (%s)', async (what) => {
     const question = {
       configuration: ['patch', 'validatingwebhookconfigurations'],
       secrets: ['get', 'secrets'],
-      pods: ['list', 'pods'],
+      'one pod': ['get', 'pods'],
+      'a shell': ['create', 'pods/exec'],
       impersonation: ['impersonate', 'users'],
     }[what];
     const as = '--as=system:serviceaccount:clonegate-system:clonegate-webhook';

@@ -2,10 +2,11 @@ import { apply_patch } from 'jsonpatch';
 import type { AdmissionResponse, UserInfo } from '../../../shared/api/admission.ts';
 import type { CloneSource, DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
-import type { KubeObject, ObjectRef, Stored } from '../../../shared/api/objects.ts';
+import type { KubeObject, LimitRange, ObjectRef, ResourceQuota, Stored } from '../../../shared/api/objects.ts';
 import { claims, dataSources, namespaces, type Resource } from '../../../shared/kube/resource.ts';
 import { generateStampKeys, loadSigner, loadVerifier } from '../../../shared/trust/keys.ts';
 import type { Ask } from '../../../webhook/access.ts';
+import { createAdvise } from '../../../webhook/advice.ts';
 import type { Known } from '../../../webhook/known.ts';
 import { createMutate } from '../../../webhook/mutate.ts';
 import { parseReview } from '../../../webhook/review.ts';
@@ -38,6 +39,10 @@ export interface World {
   answer: Answer;
   /** Kinds that the webhook's memory is behind with: what there is of them it has not heard of yet. */
   unseen: readonly Resource<KubeObject>[];
+  /** Names of the pods that write to `namespace/claim`. */
+  readonly writers: Map<string, readonly string[]>;
+  readonly quotas: ResourceQuota[];
+  readonly limits: LimitRange[];
   /** Puts an object into the cluster; gives its uid. */
   put<T extends KubeObject>(kind: Resource<T>, object: T): Promise<string>;
 }
@@ -46,8 +51,14 @@ const keys = await generateStampKeys();
 const signer = await loadSigner(keys);
 const verifier = await loadVerifier({ stampPublicKeys: keys.stampPublicKeys });
 
+interface WorldOptions {
+  /** Of the class `fast`. */
+  readonly volumeBindingMode?: string;
+  readonly refuseOverQuota?: boolean;
+}
+
 /** A world with the class `fast`, which clones by CSI, and nothing else; the authorizer says yes. */
-export function newWorld(): World {
+export function newWorld({ volumeBindingMode = 'Immediate', refuseOverQuota = false }: WorldOptions = {}): World {
   const api = new MemoryApi();
   const client = api.client();
   const clock = new FakeClock();
@@ -72,10 +83,17 @@ export function newWorld(): World {
     hasClaim: (ref) => find(claims, ref) !== undefined,
   };
   const storage = () => ({
-    storageClasses: lookup(storageClass('fast', { allowVolumeExpansion: true })),
+    storageClasses: lookup(storageClass('fast', { allowVolumeExpansion: true, volumeBindingMode })),
     storageProfiles: lookup(profile('fast', { cloneStrategy: 'csi-clone' })),
     csiDrivers: lookup({ metadata: { name: 'csi.example.com' } }),
   });
+  const inNamespace = (namespace: string) => (object: KubeObject) => object.metadata.namespace === namespace;
+  const surroundings = {
+    writersOf: (namespace: string, name: string) => world.writers.get(`${namespace}/${name}`) ?? [],
+    quotasOf: (namespace: string) => world.quotas.filter(inNamespace(namespace)),
+    limitsOf: (namespace: string) => world.limits.filter(inNamespace(namespace)),
+  };
+  const advise = createAdvise({ storage, surroundings, refuseOverQuota, log: { warn: () => undefined } });
   const parts = {
     ask,
     client,
@@ -85,6 +103,7 @@ export function newWorld(): World {
     clock,
     storage,
     policy: { sameStorageClass: false },
+    advise,
     controllerUser,
   };
   const world: World = {
@@ -93,6 +112,9 @@ export function newWorld(): World {
     asked,
     answer: 'yes',
     unseen: [],
+    writers: new Map(),
+    quotas: [],
+    limits: [],
     mutate: createMutate(parts),
     validate: createValidate(parts),
     put: async (kind, object) => (await client.create(kind, object)).metadata.uid,
@@ -101,8 +123,8 @@ export function newWorld(): World {
 }
 
 /** A world with the claim golden/fedora (10Gi, Block, class `fast`). */
-export async function worldWithSource(): Promise<World> {
-  const world = newWorld();
+export async function worldWithSource(options?: WorldOptions): Promise<World> {
+  const world = newWorld(options);
   await world.put(claims, claim());
   return world;
 }

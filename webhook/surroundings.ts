@@ -1,0 +1,79 @@
+import { keyOf, type LimitRange, type Pod, type ResourceQuota, type Stored } from '../shared/api/objects.ts';
+import { claimsWrittenBy, leanPod } from '../shared/api/pods.ts';
+import { limitRanges, pods, resourceQuotas } from '../shared/kube/resource.ts';
+import type { Component } from '../shared/process/run.ts';
+import { identityOf, keep, type Kept, type KeepOptions } from './keep.ts';
+
+/**
+ * What stands around a clone and is told to whoever makes it: pods that write to the source, quotas and limits of both namespaces. Help
+ * for people, so nothing waits for it (unless quotas are to refuse), and what is not known yet is not told.
+ */
+
+export interface SurroundingsOptions extends KeepOptions {
+  readonly watchPods: boolean;
+  readonly quota: 'warn' | 'deny' | 'off';
+}
+
+export interface Surroundings extends Component {
+  /** Names of the pods that may write to a claim, in its namespace. */
+  writersOf(namespace: string, claim: string): readonly string[];
+  quotasOf(namespace: string): readonly ResourceQuota[];
+  limitsOf(namespace: string): readonly LimitRange[];
+}
+
+const index = 'index';
+
+export function createSurroundings(options: SurroundingsOptions): Surroundings {
+  const needed = options.quota === 'deny';
+  const byNamespace = { [index]: ({ metadata }: ResourceQuota | LimitRange) => [metadata.namespace ?? ''] };
+  const quotas =
+    options.quota === 'off'
+      ? undefined
+      : keep(options, resourceQuotas, { needed, transform: leanQuota, indexes: byNamespace });
+  const limits =
+    options.quota === 'off'
+      ? undefined
+      : keep(options, limitRanges, { needed, transform: leanLimit, indexes: byNamespace });
+  const writers = options.watchPods ? keepPods(options) : undefined;
+  const reflectors = [quotas, limits, writers].flatMap((kept) => kept?.reflector ?? []);
+  return {
+    name: 'surroundings',
+    writersOf: (namespace, claim) =>
+      (writers?.store.by(index, keyOf({ namespace, name: claim })) ?? []).map(({ metadata }) => metadata.name),
+    quotasOf: (namespace) => quotas?.store.by(index, namespace) ?? [],
+    limitsOf: (namespace) => limits?.store.by(index, namespace) ?? [],
+    start: async (signal) => {
+      for (const reflector of reflectors) reflector.start(signal);
+      if (needed) await Promise.all([quotas?.reflector.synced, limits?.reflector.synced]);
+    },
+    stop: async () => {
+      await Promise.all(reflectors.map(({ stopped }) => stopped));
+    },
+  };
+}
+
+/** Pods that are over write no more: the API server leaves them out, which on many clusters is most of them. */
+function keepPods(options: KeepOptions): Kept<Pod> {
+  return keep(options, pods, {
+    needed: false,
+    fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
+    transform: leanPod,
+    indexes: {
+      [index]: (pod) => claimsWrittenBy(pod).map((name) => keyOf({ namespace: pod.metadata.namespace ?? '', name })),
+    },
+  });
+}
+
+function leanQuota({ metadata, spec = {}, status }: Stored<ResourceQuota>): Stored<ResourceQuota> {
+  const { scopes, scopeSelector } = spec;
+  return {
+    metadata: identityOf(metadata),
+    spec: { ...(scopes === undefined ? {} : { scopes }), ...(scopeSelector === undefined ? {} : { scopeSelector }) },
+    ...(status === undefined ? {} : { status }),
+  };
+}
+
+function leanLimit({ metadata, spec }: Stored<LimitRange>): Stored<LimitRange> {
+  const limits = spec?.limits?.filter(({ type }) => type === 'PersistentVolumeClaim') ?? [];
+  return { metadata: identityOf(metadata), spec: { limits } };
+}
