@@ -19,8 +19,10 @@ import { createAdvise } from './advice.ts';
 import { createAudit } from './audit.ts';
 import { createKnown } from './known.ts';
 import { createMutate } from './mutate.ts';
+import { eventPolicyOf } from './notices.ts';
 import { createServer } from './server.ts';
 import { createStorage } from './storage.ts';
+import { shadowed } from './shadow.ts';
 import { createSurroundings } from './surroundings.ts';
 import { createValidate } from './validate.ts';
 
@@ -72,11 +74,12 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
   const ask = createAsk({ client, clock, metrics, policy: accessPolicyOf(settings) });
   const { signer, verifier } = keys;
   const policy = policyFactsOf(settings);
+  const validate = createValidate({ verifier, ask, client, known, advise, controllerUser });
   const handlers = [
     createMutate({ signer, verifier, ask, client, known, storage: storage.lookups, policy, clock }),
-    createValidate({ verifier, ask, client, known, advise, controllerUser }),
+    settings.mode === 'shadow' ? shadowed(validate) : validate,
   ];
-  const audit = createAudit({ log, metrics, recorder, auditNamespace });
+  const audit = createAudit({ log, metrics, recorder, events: eventPolicyOf(settings) });
   const server = createServer({ host, port, tls, handlers, audit, clock, log });
   health.check('certificate', () => clock.now() < server.serving.notAfter || 'the serving certificate has expired');
   health.check('admission', () => server.port > 0 || 'admission calls are not served yet');

@@ -3,12 +3,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { within } from '../shared/kube/deadline.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
-import { type Audit, audited, verdictOf } from './audit.ts';
+import type { Audit } from './audit.ts';
 import { BodyError, readJson } from './body.ts';
 import { budgetOf } from './deadline.ts';
 import { errored } from './respond.ts';
 import { parseReview, type Review, ReviewError, reviewOf } from './review.ts';
 import type { Handler, Ruling } from './ruling.ts';
+import { audited, verdictOf } from './verdict.ts';
 
 /** POST /mutate and POST /validate and nothing else: from a body to a ruling to an answer, and to the audit once that is sent. */
 

@@ -23,6 +23,8 @@ export interface Findings {
   readonly record?: DecisionRecord;
   /** Quotas that the clone comes near to or does not fit into, with all figures: for administrators. */
   readonly quota?: readonly string[];
+  /** The refusal that was not pronounced, in shadow mode. */
+  readonly spared?: AdmissionResponse;
   /** For the log, when the answer had to be given without knowing. */
   readonly error?: unknown;
 }

@@ -3,9 +3,12 @@ import type { Asked } from './source.ts';
 
 /** How things are said to the people who read refusals, warnings and events. Names come from strangers, so all are quoted or bounded. */
 
-/** At most `longest` characters, the last of them an ellipsis when something was left out. */
+/** At most `longest` characters, the last of them an ellipsis when something was left out; never half a character. */
 export function cut(text: string, longest: number): string {
-  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
+  if (text.length <= longest) return text;
+  const kept = text.slice(0, longest - 1);
+  // A pair of surrogates is one character, and half of one is no text that JSON could carry.
+  return `${/[\uD800-\uDBFF]$/u.test(kept) ? kept.slice(0, -1) : kept}…`;
 }
 
 /** Without line breaks, and without characters that could make the line look like another one in a terminal or a log. */
@@ -25,6 +28,9 @@ export function describe({ kind, namespace, name }: Asked): string {
 
 const { verb, resource, subresource } = sourceSubresource;
 
+/** Bytes; fits into the note of an event with what is said around it. */
+const longestDenial = 920;
+
 /**
  * Why the user may not clone, and the command that would change it. The text depends on what was asked for alone: it is the same
  * whether the source (or the DataSource) exists or not.
@@ -35,11 +41,13 @@ export function denialOf(username: string, asked: Asked): string {
     asked.kind === 'DataSource'
       ? `it does not name a source that you may clone: that needs ${right} or wherever its source is`
       : `that needs ${right}`;
+  const text = `user ${quote(username)} may not clone ${describe(asked)}: ${missing}. An administrator of that namespace can grant it`;
   const fix = grantFor(username, asked.namespace);
-  return (
-    `user ${quote(username)} may not clone ${describe(asked)}: ${missing}` +
-    (fix === undefined ? '' : `. An administrator of that namespace can grant it: ${fix}`)
-  );
+  const whole = `${text}: ${fix}`;
+  // A command that is cut off in an event could still be run, and would grant something else.
+  return fix === undefined || Buffer.byteLength(whole) > longestDenial
+    ? `${text} by the ClusterRole ${cloneSourcerRole}`
+    : whole;
 }
 
 /** For somebody who has the right, when mutate has not seen the object or could not do its work. */
@@ -58,24 +66,30 @@ export function alteredText(flaw: string): string {
   return `${flaw}: another webhook altered the DataVolume after it was authorized. Try again; tell an administrator when that does not help`;
 }
 
+/** What shadow mode says of a refusal that it does not pronounce; fits into a warning together with the beginning of that. */
+export function sparedText(message: string): string {
+  return `would be refused (CloneWouldBeDenied): ${message}`;
+}
+
+export const stampedText = 'let through all the same: Clonegate runs in shadow mode';
+export const unstampedText = 'stored all the same (shadow mode), but Clonegate never clones what was not authorized';
+
 const serviceAccount = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/u;
 
 /** The command that grants the right; undefined for a user name that cannot be written on a command line. */
 function grantFor(username: string, namespace: string): string | undefined {
-  if (oneLine(username) !== username || username.length > 256) return undefined;
+  if (oneLine(username) !== username || !username.isWellFormed() || username.length > 256) return undefined;
   const [, home, account] = serviceAccount.exec(username) ?? [];
-  const subject =
-    home === undefined || account === undefined
-      ? `--user=${shellQuote(username)}`
-      : `--serviceaccount=${home}:${account}`;
-  const binding = `clone-from-${namespace}-${slug(account ?? username)}`;
+  const isAccount = home !== undefined && account !== undefined;
+  const subject = isAccount ? `--serviceaccount=${home}:${account}` : `--user=${shellQuote(username)}`;
+  const binding = `clone-from-${slug(namespace)}-${slug(isAccount ? `${home}-${account}` : username)}`;
   return `kubectl create rolebinding ${binding} --clusterrole=${cloneSourcerRole} ${subject} -n ${shellQuote(namespace)}`;
 }
 
 /** Part of a binding's name that tells whom it is for; two users with the same one need two names, which kubectl then says. */
 function slug(name: string): string {
   const plain = name.toLowerCase().replaceAll(/[^a-z0-9]+/gu, '-');
-  return plain.slice(0, 63).replaceAll(/^-+|-+$/gu, '') || 'user';
+  return plain.slice(0, 40).replaceAll(/^-+|-+$/gu, '') || 'user';
 }
 
 /** One word for a POSIX shell. */

@@ -95,6 +95,8 @@ export const auditKeys = {
   reason: 'reason',
   /** How the right was found out: `stamped` (mutate asked), `allowed`, `denied`, `error`. */
   access: 'access',
+  /** The rule by which the user was allowed to clone. */
+  rule: 'rule',
   /** The chosen strategy. */
   strategy: 'strategy',
   /** What the request names. */

@@ -20,6 +20,8 @@ export interface Emission {
   readonly key?: string;
   /** Whose budget it is taken from, such as the user who caused it; without it only the budget of all together counts. */
   readonly budgetKey?: string;
+  /** False: when its namespace does not take it, it is dropped and counted instead of written to the fallback namespace. */
+  readonly fallback?: boolean;
   /** Those whose value is not a valid label value (the name of an object may be too long) are left out. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;

@@ -26,6 +26,8 @@ export class EventSeries {
   pending = 1;
   /** `clock.elapsed()` of the last write. */
   writtenAt = Number.NEGATIVE_INFINITY;
+  /** Whether it may go to another namespace when its own does not take it. */
+  mayMove = true;
   /** The API server will not take this event; its further occurrences are only counted. */
   refused = false;
   #name: string;

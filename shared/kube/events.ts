@@ -152,6 +152,7 @@ class EventRecorder implements Recorder {
     if (this.#isFull()) return;
     if (!summary && !this.#affords(emission)) return;
     const series = new EventSeries(emission.namespace, name, eventBody(emission, this.#options, now), now);
+    series.mayMove = emission.fallback !== false;
     this.#pending += 1;
     this.#remember(series);
     this.#queue.add(series.id);
@@ -225,9 +226,10 @@ class EventRecorder implements Recorder {
   #fail(series: EventSeries, error: unknown): Outcome {
     if (this.#ending.signal.aborted) return { kind: 'done' };
     const { fallbackNamespace, metrics, log } = this.#options;
+    const home = series.mayMove ? fallbackNamespace : undefined;
     const closed = isForbidden(error) ? 'forbidden' : isNotFound(error) ? 'not-found' : undefined;
-    if (closed !== undefined && fallbackNamespace !== undefined && series.namespace !== fallbackNamespace) {
-      series.namespace = fallbackNamespace;
+    if (closed !== undefined && home !== undefined && series.namespace !== home) {
+      series.namespace = home;
       metrics.eventsRedirected.inc({ cause: closed });
       return { kind: 'after', ms: 0 };
     }

@@ -3,9 +3,11 @@ import type { Emission } from '../../../shared/kube/events.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
-import { audited, createAudit, verdictOf } from '../../../webhook/audit.ts';
+import { createAudit } from '../../../webhook/audit.ts';
 import { parseReview } from '../../../webhook/review.ts';
+import type { EventPolicy } from '../../../webhook/notices.ts';
 import type { Handler } from '../../../webhook/ruling.ts';
+import { audited, verdictOf } from '../../../webhook/verdict.ts';
 import {
   annotate,
   call,
@@ -13,6 +15,7 @@ import {
   cloneOf,
   completed,
   createReview,
+  jane,
   newWorld,
   patchedBy,
   putDataSource,
@@ -22,14 +25,23 @@ import {
 } from './world.ts';
 
 /** All sinks, and a way to send a body through a handler into them. */
-function office(auditNamespace = 'clonegate-system') {
+function office(changes: Partial<EventPolicy> = {}) {
+  const policy: EventPolicy = {
+    auditNamespace: 'clonegate-system',
+    denied: true,
+    allowed: false,
+    shadow: true,
+    inTargetNamespace: true,
+    inSourceNamespace: false,
+    ...changes,
+  };
   const events: Emission[] = [];
   const lines: Record<string, unknown>[] = [];
   const metrics = createMetrics({ process: false });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const destination = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
   const log = createLogger({ level: 'info', name: 'webhook', destination });
-  const audit = createAudit({ log, metrics, recorder: { emit: (event) => void events.push(event) }, auditNamespace });
+  const audit = createAudit({ log, metrics, recorder: { emit: (event) => void events.push(event) }, events: policy });
   const send = async (handler: Handler, body: unknown) => {
     const review = parseReview(body);
     const ruling = await call(handler, body);
@@ -37,8 +49,12 @@ function office(auditNamespace = 'clonegate-system') {
     audit.tell(verdict, 0.0123456789);
     return { verdict, response: audited(verdict, ruling.response) };
   };
+  const tellWith = async (handler: Handler, body: unknown, emit: () => void) => {
+    const broken = createAudit({ log, metrics, recorder: { emit }, events: policy });
+    broken.tell(verdictOf(handler.webhook, parseReview(body), await call(handler, body)), 0.1);
+  };
   const counted = async (name: string) => (await metrics.registry.getSingleMetric(name)?.get())?.values ?? [];
-  return { events, lines, audit, send, counted };
+  return { events, lines, audit, send, tellWith, counted };
 }
 
 const requests = 'clonegate_admission_requests_total';
@@ -55,31 +71,30 @@ describe('a refusal', () => {
     const world = await deniedWorld();
     const { send, events } = office();
     await send(world.validate, unstamped(world));
-    expect(events.map(({ namespace }) => namespace)).toEqual(['tenant-a', 'clonegate-system']);
-    expect(events[0]).toMatchObject({
+    expect(events.map(({ namespace }) => namespace)).toEqual(['clonegate-system', 'tenant-a']);
+    expect(events[1]).toMatchObject({
       regarding: { apiVersion: 'cdi.kubevirt.io/v1beta1', kind: 'DataVolume', namespace: 'tenant-a', name: 'disk' },
       related: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: 'golden', name: 'fedora' },
       reason: 'CloneDenied',
       action: 'Authorize',
       type: 'Warning',
-      budgetKey: 'jane',
     });
-    expect(events[0]?.regarding).not.toHaveProperty('uid');
-    expect(events[0]?.note).toMatch(
+    expect(events[1]?.regarding).not.toHaveProperty('uid');
+    expect(events[1]?.note).toMatch(
       /^user "jane" may not clone PersistentVolumeClaim golden\/fedora: .* \(decision v-1\)$/,
     );
   });
 
   it('is one event when both are the same namespace', async () => {
     const world = await deniedWorld();
-    const { send, events } = office('tenant-a');
+    const { send, events } = office({ auditNamespace: 'tenant-a' });
     await send(world.validate, unstamped(world));
     expect(events).toHaveLength(1);
   });
 
   it('is the same event whatever name the DataVolume has', async () => {
     const world = await deniedWorld();
-    const { send, events } = office('tenant-a');
+    const { send, events } = office({ auditNamespace: 'tenant-a' });
     await send(world.validate, unstamped(world));
     await send(world.validate, createReview(completed(world, cloneOf({}, { name: 'other' }))));
     expect(events[0]?.key).toBe(events[1]?.key);
@@ -90,9 +105,9 @@ describe('a refusal', () => {
     await putDataSource(world, { namespace: 'vault', name: 'secret' });
     const { send, events } = office();
     await send(world.validate, createReview(completed(world, cloneByReference())));
-    expect(JSON.stringify(events[0])).not.toMatch(/vault|secret/);
-    expect(events[0]?.related).toMatchObject({ kind: 'DataSource', namespace: 'golden', name: 'latest' });
-    expect(events[1]?.related).toMatchObject({ namespace: 'vault', name: 'secret' });
+    expect(JSON.stringify(events[1])).not.toMatch(/vault|secret/);
+    expect(events[1]?.related).toMatchObject({ kind: 'DataSource', namespace: 'golden', name: 'latest' });
+    expect(events[0]?.related).toMatchObject({ namespace: 'vault', name: 'secret' });
   });
 
   it('of a dry run is no event, but counted and logged', async () => {
@@ -215,6 +230,130 @@ describe('an admission', () => {
     expect(await counted('clonegate_decisions_total')).toMatchObject([
       { labels: { strategy: '', reason: 'SourceNotFound' } },
     ]);
+  });
+});
+
+describe('an event', () => {
+  it('tells programs what the log line tells, under the same id', async () => {
+    const world = await deniedWorld();
+    const { send, events, lines } = office();
+    await send(world.validate, unstamped(world));
+    expect(events[0]?.annotations).toEqual({
+      'clonegate.io/decision-id': lines[0]?.['decisionID'],
+      'clonegate.io/verdict': lines[0]?.['decision'],
+      'clonegate.io/code': lines[0]?.['reason'],
+      'clonegate.io/user': lines[0]?.['username'],
+      'clonegate.io/target': 'tenant-a/disk',
+      'clonegate.io/source': 'PersistentVolumeClaim golden/fedora',
+    });
+    expect(events[0]?.labels).toEqual({ 'app.kubernetes.io/managed-by': 'clonegate' });
+  });
+
+  it('keeps the id of the decision however long the rest is, within 1,024 bytes', async () => {
+    const world = await deniedWorld();
+    const { send, events } = office();
+    const user = { ...jane, username: `${'ü'.repeat(2000)}\n"injected"` };
+    await send(world.validate, createReview(completed(world, cloneOf()), { uid: 'v-1', user }));
+    for (const { note } of events) {
+      expect(Buffer.byteLength(note)).toBeLessThanOrEqual(1024);
+      expect(note).toMatch(/^user "ü+.* \(decision v-1\)$/);
+      expect(note).not.toContain('\n');
+    }
+  });
+
+  it('names what is to be created under a name that is yet to be made', async () => {
+    const world = await deniedWorld();
+    const { send, events } = office();
+    const { metadata, ...rest } = cloneOf();
+    expect(metadata.name).toBe('disk');
+    await send(world.validate, createReview({ ...rest, metadata: { generateName: 'vm-disk-' } }));
+    expect(events[0]?.regarding.name).toBe('vm-disk-*');
+    expect(events[0]?.regarding.namespace).toBe('tenant-a');
+  });
+
+  it('does not remember names of any length for the sake of budgets', async () => {
+    const world = await deniedWorld();
+    const { send, events } = office();
+    const user = { ...jane, username: 'x'.repeat(1 << 20) };
+    await send(world.validate, createReview(completed(world, cloneOf()), { user }));
+    expect(events[0]?.budgetKey).toHaveLength(44);
+    await send(world.validate, createReview(completed(world, cloneOf())));
+    expect(events.at(-1)?.budgetKey).not.toBe(events[0]?.budgetKey);
+  });
+
+  it("in the source's namespace says who, into what and the verdict, and no more", async () => {
+    const world = await deniedWorld();
+    await putDataSource(world, { name: 'fedora' });
+    const { send, events } = office({ inSourceNamespace: true });
+    await send(world.validate, createReview(completed(world, cloneByReference()), { uid: 'v-1' }));
+    expect(events.map(({ namespace }) => namespace)).toEqual(['clonegate-system', 'tenant-a', 'golden']);
+    expect(events[2]).toMatchObject({
+      regarding: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: 'golden', name: 'fedora' },
+      related: { kind: 'DataVolume', namespace: 'tenant-a', name: 'disk' },
+      reason: 'CloneDenied',
+      note: 'user "jane" may not clone this (CloneDenied), and was refused; target: DataVolume tenant-a/disk (decision v-1)',
+      fallback: false,
+    });
+    expect(events[2]?.annotations).not.toHaveProperty('clonegate.io/chosen-strategy');
+  });
+
+  it.each([
+    ['the source is in the same namespace', { source: { pvc: { name: 'mine' } } }, {}],
+    ['the source is in the audit namespace', {}, { auditNamespace: 'golden' }],
+  ])('is not written twice into one namespace (%s)', async (_, spec, policy) => {
+    const world = await deniedWorld();
+    const { send, events } = office({ inSourceNamespace: true, ...policy });
+    await send(world.validate, createReview(completed(world, cloneOf(spec))));
+    const places = events.map(({ namespace }) => namespace);
+    expect(places).toHaveLength(new Set(places).size);
+    expect(places).toHaveLength(2);
+  });
+
+  it.each([
+    [{ denied: false }, []],
+    [{ inTargetNamespace: false }, ['clonegate-system']],
+    [{ inTargetNamespace: false, inSourceNamespace: true }, ['clonegate-system', 'golden']],
+  ])('is written as the administrator wants: %j', async (policy, places) => {
+    const world = await deniedWorld();
+    const { send, events } = office(policy);
+    await send(world.validate, unstamped(world));
+    expect(events.map(({ namespace }) => namespace)).toEqual(places);
+  });
+});
+
+describe('an authorized clone', () => {
+  async function admitted(policy: Partial<EventPolicy>) {
+    const world = await worldWithSource();
+    const told = office(policy);
+    const mutated = patchedBy(cloneOf(), (await told.send(world.mutate, createReview(cloneOf()))).response);
+    await told.send(world.validate, createReview(completed(world, mutated), { uid: 'v-1' }));
+    return told.events;
+  }
+
+  it('is an event where the administrator wants that, and says authorized, not created', async () => {
+    expect(await admitted({})).toEqual([]);
+    const events = await admitted({ allowed: true, inSourceNamespace: true });
+    expect(events.map(({ namespace }) => namespace)).toEqual(['clonegate-system', 'tenant-a', 'golden']);
+    expect(events[1]).toMatchObject({
+      reason: 'CloneAuthorized',
+      type: 'Normal',
+      action: 'Authorize',
+      regarding: { name: 'disk', uid: 'volume-uid' },
+      note: 'user "jane" may clone PersistentVolumeClaim golden/fedora by csi-clone (decision request-1)',
+    });
+    expect(events[2]?.note).toBe('user "jane" may clone this; target: DataVolume tenant-a/disk (decision request-1)');
+  });
+});
+
+describe('a sink that fails', () => {
+  it('takes neither the others nor the webhook with it', async () => {
+    const world = await deniedWorld();
+    const { lines, counted, tellWith } = office();
+    await tellWith(world.validate, unstamped(world), () => {
+      throw new Error('oops');
+    });
+    expect(lines.map(({ msg }) => msg)).toEqual(['Admission answered', 'Verdict not recorded']);
+    expect(await counted(requests)).toMatchObject([{ value: 1 }]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { fastify, type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock, settle } from '../../support/clock.ts';
-import type { Verdict } from '../../../webhook/audit.ts';
+import type { Verdict } from '../../../webhook/verdict.ts';
 import { allowed, errored } from '../../../webhook/respond.ts';
 import { addRoutes } from '../../../webhook/routes.ts';
 import type { Handler } from '../../../webhook/ruling.ts';

@@ -19,7 +19,7 @@ describe('the command that grants the right', () => {
 
   it('names a ServiceAccount as kubectl does', () => {
     expect(commandFor('system:serviceaccount:ci:builder')).toBe(
-      'kubectl create rolebinding clone-from-golden-builder --clusterrole=clonegate-clone-sourcer --serviceaccount=ci:builder -n golden',
+      'kubectl create rolebinding clone-from-golden-ci-builder --clusterrole=clonegate-clone-sourcer --serviceaccount=ci:builder -n golden',
     );
   });
 
@@ -43,12 +43,32 @@ describe('the command that grants the right', () => {
     expect(words[3]).toMatch(/^clone-from-golden-[a-z0-9-]+$/);
   });
 
-  it.each(['two\nlines', 'turned\u202Earound', 'x'.repeat(300)])(
-    'is left out for a name that cannot be typed',
+  it.each(['two\nlines', 'turned\u202Earound', 'zero\u200Bwidth', '\uD800', 'x'.repeat(300), "'".repeat(250)])(
+    'is left out for a name that cannot be typed, and the role named instead (%j)',
     (username) => {
       expect(commandFor(username)).toBeUndefined();
+      expect(denialOf(username, asked)).toMatch(/can grant it by the ClusterRole clonegate-clone-sourcer$/);
     },
   );
+
+  it('is whole or not there, and all fits into the note of an event', () => {
+    const strange = fc.oneof(fc.constantFrom("'", '"', 'ü', '💾', 'a'), fc.string({ unit: 'binary', maxLength: 3 }));
+    fc.assert(
+      fc.property(strange, fc.nat({ max: 400 }), fc.integer({ min: 1, max: 253 }), (unit, times, length) => {
+        const named = { ...asked, namespace: 'n'.repeat(63), name: 'x'.repeat(length) };
+        const text = denialOf(unit.repeat(times), named);
+        expect(text).toMatch(/(?: -n n{63}| by the ClusterRole clonegate-clone-sourcer)$/);
+        if (text.includes('kubectl')) expect(Buffer.byteLength(text)).toBeLessThanOrEqual(920);
+      }),
+    );
+  });
+
+  it('is there for names as long as people and programs have them', () => {
+    const account = `system:serviceaccount:${'n'.repeat(63)}:${'a'.repeat(63)}`;
+    const longest = { ...asked, namespace: 'n'.repeat(63), name: 'x'.repeat(63) };
+    for (const username of ['jane.doe@accounts.engineering.example.com', account])
+      expect(denialOf(username, longest)).toMatch(/kubectl create rolebinding .* -n n+$/);
+  });
 });
 
 describe("strangers' texts", () => {
@@ -59,6 +79,16 @@ describe("strangers' texts", () => {
         expect(cut(text, length + 1).length).toBeLessThanOrEqual(length + 1);
         expect(quote(text).length).toBeLessThan(1600);
         expect(denialOf(text, { ...asked, name: text })).not.toContain('\n');
+      }),
+    );
+  });
+
+  it('are never cut in the middle of a character', () => {
+    expect(cut('a💾b', 3)).toBe('a…');
+    expect(cut('💾💾', 3)).toBe('💾…');
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 50 }), fc.integer({ min: 1, max: 60 }), (text, length) => {
+        expect(cut(text, length).isWellFormed()).toBe(true);
       }),
     );
   });
