@@ -22,36 +22,67 @@ export interface Applier {
   apply(key: string, effects: readonly Effect[], options?: CallOptions): Promise<Applied>;
 }
 
-export function createApplier(
-  client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove'>,
-  expectations: Expectations,
-): Applier {
-  const create = async (key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> => {
+type Writer = Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove'>;
+
+export function createApplier(client: Writer, expectations: Expectations): Applier {
+  const hand = new Hand(client, expectations);
+  return {
+    apply: async (key, effects, options = {}) => {
+      for (const effect of effects) {
+        const done = await hand.carryOut(key, effect, options);
+        if (done.kind !== 'written') return done;
+      }
+      return { kind: 'written' };
+    },
+  };
+}
+
+class Hand {
+  readonly #client: Writer;
+  readonly #expectations: Expectations;
+
+  constructor(client: Writer, expectations: Expectations) {
+    this.#client = client;
+    this.#expectations = expectations;
+  }
+
+  async carryOut(key: string, effect: Effect, options: CallOptions): Promise<Applied> {
+    switch (effect.kind) {
+      case 'create':
+        return this.#create(key, effect, options);
+      case 'patch':
+        return this.#patch(key, effect, options);
+      case 'delete':
+        return this.#remove(key, effect, options);
+    }
+  }
+
+  async #create(key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> {
+    const { resource, object } = effect;
     try {
-      expectations.expect(key, effect.resource, await client.create(effect.resource, effect.object, options));
+      this.#expectations.expect(key, resource, await this.#client.create(resource, object, options));
       return { kind: 'written' };
     } catch (error) {
-      if (isAlreadyExists(error)) return adopt(key, effect, options);
-      return refusal(error);
+      return isAlreadyExists(error) ? this.#adopt(key, effect, options) : refusal(error);
     }
-  };
+  }
+
   /** Made by us, and only the answer was lost; or by somebody else, and then it is not touched. */
-  const adopt = async (key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> => {
-    const existing = await find(client, effect, options);
+  async #adopt(key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> {
+    const existing = await find(this.#client, effect, options);
     if (existing === undefined) return { kind: 'stale' };
     if (!belongsTo(existing, effect)) return { kind: 'refused', wait: foreign(effect) };
-    expectations.expect(key, effect.resource, existing);
+    this.#expectations.expect(key, effect.resource, existing);
     return { kind: 'written' };
-  };
-  const patch = async (key: string, effect: PatchEffect, options: CallOptions): Promise<Applied> => {
+  }
+
+  async #patch(key: string, effect: PatchEffect, options: CallOptions): Promise<Applied> {
     const { resource, ref, uid, resourceVersion, subresource } = effect;
+    const preconditions = { uid, resourceVersion };
+    const at = subresource === undefined ? {} : { subresource };
     try {
-      const written = await client.mergePatch(resource, ref, effect.patch, {
-        ...options,
-        preconditions: { uid, resourceVersion },
-        ...(subresource === undefined ? {} : { subresource }),
-      });
-      expectations.expect(key, resource, written);
+      const written = await this.#client.mergePatch(resource, ref, effect.patch, { ...options, preconditions, ...at });
+      this.#expectations.expect(key, resource, written);
       return { kind: 'written' };
     } catch (error) {
       if (isConflict(error) || isNotFound(error)) return { kind: 'stale' };
@@ -59,32 +90,13 @@ export function createApplier(
       if (resource.plural === dataVolumes.plural) throw error;
       return refusal(error);
     }
-  };
-  const remove = async (key: string, effect: DeleteEffect, options: CallOptions): Promise<Applied> => {
-    const { resource, ref, uid } = effect;
-    await client.remove(resource, ref, { ...options, preconditions: { uid }, propagation: 'Background' });
-    expectations.expectGone(key, resource, ref, uid);
+  }
+
+  async #remove(key: string, { resource, ref, uid }: DeleteEffect, options: CallOptions): Promise<Applied> {
+    await this.#client.remove(resource, ref, { ...options, preconditions: { uid }, propagation: 'Background' });
+    this.#expectations.expectGone(key, resource, ref, uid);
     return { kind: 'written' };
-  };
-  const carryOut = async (key: string, effect: Effect, options: CallOptions): Promise<Applied> => {
-    switch (effect.kind) {
-      case 'create':
-        return create(key, effect, options);
-      case 'patch':
-        return patch(key, effect, options);
-      case 'delete':
-        return remove(key, effect, options);
-    }
-  };
-  return {
-    apply: async (key, effects, options = {}) => {
-      for (const effect of effects) {
-        const done = await carryOut(key, effect, options);
-        if (done.kind !== 'written') return done;
-      }
-      return { kind: 'written' };
-    },
-  };
+  }
 }
 
 async function find(

@@ -35,7 +35,7 @@ export const snapshotName = (uid: string): string => `${prefix}-snap-${uid}`;
 /** 50 characters; a pod's name is the host name in it, and that has 63 at most. */
 export const helperName = (uid: string): string => `${prefix}-pod-${uid}`;
 
-/** The labels that mark a child. */
+/** The labels that mark what is made for a DataVolume. */
 export function childLabels(uid: string): Readonly<Record<string, string>> {
   return { [labels.ownerUid]: uid, [labels.managedBy]: managedBy };
 }

@@ -66,7 +66,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
   const watches = createWatches({ client, clock, random, log, metrics, health });
   const { stores } = watches;
   const expectations = createExpectations((resource, key) => lookup(stores, resource, key), clock);
-  const policy = policyFactsOf(settings);
+  const policy = { ...policyFactsOf(settings), helperImage: settings.helperImage };
   const access = accessPolicyOf(settings);
   const { verifier } = keys;
   const reconcile = createReconcile({

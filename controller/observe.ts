@@ -1,14 +1,26 @@
 import type { CloneSource, DataVolume } from '../shared/api/datavolume.ts';
 import { annotations, isStrategy, type Strategy } from '../shared/api/names.ts';
-import { controllerOf, keyOf, type ObjectRef, type PersistentVolumeClaim, type Stored } from '../shared/api/objects.ts';
+import {
+  controllerOf,
+  keyOf,
+  type KubeObject,
+  type ObjectRef,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  type Stored,
+  type TypedLocalReference,
+  type VolumeSnapshot,
+} from '../shared/api/objects.ts';
 import { parseQuantity, QuantityError } from '../shared/api/quantity.ts';
 import { type Decision, decide } from '../shared/decision/decide.ts';
 import type { PolicyFacts } from '../shared/decision/facts.ts';
 import { gatherFacts } from '../shared/decision/gather.ts';
 import { parseRecord } from '../shared/decision/record.ts';
 import { renderTarget, type TargetClaim } from '../shared/decision/target.ts';
+import { dataVolumes, volumeSnapshots } from '../shared/kube/resource.ts';
 import type { Verification } from './authorize.ts';
-import { lookupsOf, type Stores, writersOf } from './stores.ts';
+import { type Children, snapshotName } from './children.ts';
+import { childrenOf, lookupsOf, type Stores, writersOf } from './stores.ts';
 
 /** Everything that the plan for one DataVolume depends on, read from the stores at one moment. No I/O, and nothing is written. */
 
@@ -22,11 +34,24 @@ export interface Observed {
   readonly choice: Choice;
   /** The target claim's class waits for the claim's first consumer. */
   readonly bindsLate: boolean;
+  readonly children: Children;
+  /** The volume of the temporary claim. */
+  readonly filled: Stored<PersistentVolume> | undefined;
+  /** Claims, of target and temporary claim, that a pod has mounted or is about to mount writably; a helper of ours too. */
+  readonly mounted: ReadonlySet<string>;
+  readonly helperImage: string;
+}
+
+/** What the administrator set, as far as the execution depends on it. */
+export interface ExecutionPolicy extends PolicyFacts {
+  /** Image of the pod that mounts a claim for the sake of mounting it. */
+  readonly helperImage: string;
 }
 
 export interface SourceState {
   readonly ref: CloneSource & { readonly uid?: string };
   readonly claim: Stored<PersistentVolumeClaim> | undefined;
+  readonly snapshot: Stored<VolumeSnapshot> | undefined;
   /** Keys of the pods that may write to it. */
   readonly writers: readonly string[];
   /** The source is the claim of a DataVolume that is not complete. */
@@ -35,7 +60,13 @@ export interface SourceState {
 
 /** How the clone is to be made. */
 export type Choice =
-  | { readonly by: 'record'; readonly strategy: Strategy; readonly target: TargetClaim }
+  | {
+      readonly by: 'record';
+      readonly strategy: Strategy;
+      readonly target: TargetClaim;
+      /** The VolumeSnapshotClass for a snapshot of the source; undefined when there is none. */
+      readonly snapshotClass?: string;
+    }
   /** Nothing was decided at admission, so it is decided now. */
   | { readonly by: 'now'; readonly decision: Decision }
   | { readonly by: 'nobody'; readonly message: string };
@@ -44,7 +75,7 @@ export function observe(
   stores: Stores,
   volume: Stored<DataVolume>,
   stamp: Verification,
-  policy: PolicyFacts,
+  policy: ExecutionPolicy,
 ): Observed {
   const source = stamp.valid ? sourceState(stores, stamp.source) : undefined;
   const claim = stores.claims.get(keyOf(volume.metadata));
@@ -52,14 +83,40 @@ export function observe(
     source === undefined
       ? { by: 'nobody', message: 'without a valid stamp nothing is chosen' }
       : choose(stores, volume, source, policy);
-  return { volume, stamp, claim, source, choice, bindsLate: bindsLate(stores, claim) };
+  const children = childrenOf(stores, volume.metadata.uid);
+  const filled = stores.persistentVolumes.get(children.temporary?.spec?.volumeName ?? '');
+  const mounted = mountedOf(stores, [claim, children.temporary]);
+  const { helperImage } = policy;
+  return {
+    volume,
+    stamp,
+    claim,
+    source,
+    choice,
+    bindsLate: bindsLate(stores, claim),
+    children,
+    filled,
+    mounted,
+    helperImage,
+  };
+}
+
+function mountedOf(
+  stores: Stores,
+  claims: readonly (Stored<PersistentVolumeClaim> | undefined)[],
+): ReadonlySet<string> {
+  const keys = claims.flatMap((claim) => (claim === undefined ? [] : [keyOf(claim.metadata)]));
+  return new Set(keys.filter((key) => writersOf(stores, key).length > 0));
 }
 
 function sourceState(stores: Stores, ref: CloneSource & { readonly uid?: string }): SourceState {
   const key = keyOf(ref);
-  const claim = ref.kind === 'PersistentVolumeClaim' ? stores.claims.get(key) : undefined;
+  if (ref.kind === 'VolumeSnapshot')
+    return { ref, claim: undefined, snapshot: stores.snapshots.get(key), writers: [], beingFilled: false };
+  const claim = stores.claims.get(key);
   const writers = claim === undefined ? [] : writersOf(stores, key).map(({ metadata }) => keyOf(metadata));
-  return { ref, claim, writers: writers.toSorted(), beingFilled: claim !== undefined && beingFilled(stores, claim) };
+  const filling = claim !== undefined && beingFilled(stores, claim);
+  return { ref, claim, snapshot: undefined, writers: writers.toSorted(), beingFilled: filling };
 }
 
 function beingFilled({ volumes }: Stores, claim: PersistentVolumeClaim): boolean {
@@ -72,9 +129,12 @@ function beingFilled({ volumes }: Stores, claim: PersistentVolumeClaim): boolean
 function choose(stores: Stores, volume: DataVolume, source: SourceState, policy: PolicyFacts): Choice {
   try {
     const target = renderTarget({ volume, ...lookupsOf(stores) });
-    const strategy = recorded(volume);
-    if (strategy !== undefined) return { by: 'record', strategy, target };
-    return { by: 'now', decision: decideNow(stores, volume, source, policy) };
+    const record = recorded(volume);
+    if (record === undefined) return { by: 'now', decision: decideNow(stores, volume, source, policy) };
+    const { strategy } = record;
+    if (strategy !== 'snapshot' || source.ref.kind === 'VolumeSnapshot') return { by: 'record', strategy, target };
+    const snapshotClass = record.snapshotClass ?? derivedClass(stores, volume, source, policy);
+    return { by: 'record', strategy, target, ...(snapshotClass === undefined ? {} : { snapshotClass }) };
   } catch (error) {
     // A size that nobody can read: the webhook refuses such, but the object may have come another way.
     if (error instanceof QuantityError) return { by: 'nobody', message: error.message };
@@ -82,16 +142,34 @@ function choose(stores: Stores, volume: DataVolume, source: SourceState, policy:
   }
 }
 
+interface Recorded {
+  readonly strategy: Strategy;
+  readonly snapshotClass?: string;
+}
+
 /** The strategy, where annotation and record agree; else it counts as not decided. */
-function recorded({ metadata }: DataVolume): Strategy | undefined {
+function recorded({ metadata }: DataVolume): Recorded | undefined {
   const named = metadata.annotations?.[annotations.cloneType];
   const record = parseRecord(metadata.annotations?.[annotations.decision]);
-  return isStrategy(named) && record?.outcome === 'chosen' && record.strategy === named ? named : undefined;
+  if (!isStrategy(named) || record?.outcome !== 'chosen' || record.strategy !== named) return undefined;
+  return { strategy: named, ...(record.snapshotClass === undefined ? {} : { snapshotClass: record.snapshotClass }) };
+}
+
+/** For a record that names no class, as those of earlier versions: the one that a decision would take now. */
+function derivedClass(
+  stores: Stores,
+  volume: DataVolume,
+  source: SourceState,
+  policy: PolicyFacts,
+): string | undefined {
+  const decision = decideNow(stores, volume, source, policy);
+  return decision.outcome === 'chosen' ? decision.snapshotClass : undefined;
 }
 
 function decideNow(stores: Stores, volume: DataVolume, source: SourceState, policy: PolicyFacts): Decision {
-  const { ref, claim } = source;
-  return decide(gatherFacts({ volume, source: ref, sourceClaim: claim, stores: lookupsOf(stores), policy }));
+  const { ref, claim, snapshot } = source;
+  const known = { volume, source: ref, sourceClaim: claim, sourceSnapshot: snapshot };
+  return decide(gatherFacts({ ...known, stores: lookupsOf(stores), policy }));
 }
 
 function bindsLate(stores: Stores, claim: PersistentVolumeClaim | undefined): boolean {
@@ -100,18 +178,64 @@ function bindsLate(stores: Stores, claim: PersistentVolumeClaim | undefined): bo
   return storageClass?.volumeBindingMode === 'WaitForFirstConsumer';
 }
 
-/** The target claim, when it is ours: controlled by this very DataVolume and made from its source. */
-export function ownClaim({ volume, claim, source }: Observed): Stored<PersistentVolumeClaim> | undefined {
+/**
+ * The target claim, when it is ours: controlled by this very DataVolume, and made from something that we make such claims from. Which of
+ * these it has to be depends on the strategy.
+ */
+export function ownClaim(o: Observed): Stored<PersistentVolumeClaim> | undefined {
+  const { volume, claim, source } = o;
   if (claim === undefined || controllerOf(claim)?.uid !== volume.metadata.uid) return undefined;
-  const from = claim.spec?.dataSourceRef ?? claim.spec?.dataSource;
-  const same = source === undefined || (from?.kind === source.ref.kind && from.name === source.ref.name);
-  return same ? claim : undefined;
+  if (source === undefined) return claim;
+  return [fromSource(source), fromSnapshot(o), fromVolume(o)].some((from) => isFrom(claim, from)) ? claim : undefined;
+}
+
+/** Whether a claim was made from this. */
+export function isFrom({ spec }: PersistentVolumeClaim, { kind, name }: TypedLocalReference): boolean {
+  const from = spec?.dataSourceRef ?? spec?.dataSource;
+  return from?.kind === kind && from.name === name;
+}
+
+/** The source itself, for a claim beside it. */
+export function fromSource({ ref: { kind, name } }: SourceState): TypedLocalReference {
+  return kind === 'VolumeSnapshot' ? { apiGroup: volumeSnapshots.group, kind, name } : { kind, name };
+}
+
+/** The snapshot that was taken of the source. */
+export function fromSnapshot({ volume }: Observed): TypedLocalReference {
+  const { group, kind } = volumeSnapshots;
+  return { apiGroup: group, kind, name: snapshotName(volume.metadata.uid) };
+}
+
+/**
+ * The DataVolume: a claim that waits for a volume to be handed over. No provisioner knows such a source, so none makes an empty volume
+ * for it in the meantime, and the scheduler still chooses a node for its first consumer.
+ */
+export function fromVolume({ volume }: Observed): TypedLocalReference {
+  const { group, kind } = dataVolumes;
+  return { apiGroup: group, kind, name: volume.metadata.name };
+}
+
+/** Whichever of the two the source is, when it exists. */
+export function sourceObject(source: SourceState | undefined): Stored<KubeObject> | undefined {
+  return source?.claim ?? source?.snapshot;
 }
 
 /** Bytes that a claim's volume has; undefined when it does not say. */
 export function capacityOf(claim: PersistentVolumeClaim | undefined): bigint | undefined {
   const text = claim?.status?.capacity?.['storage'];
   return text === undefined ? undefined : parseQuantity(text);
+}
+
+/** Bytes that a snapshot's volume has; undefined when it does not say. Some drivers report 0 for that. */
+export function restoreSizeOf(snapshot: VolumeSnapshot | undefined): bigint | undefined {
+  const text = snapshot?.status?.restoreSize;
+  const size = text === undefined ? 0n : parseQuantity(text);
+  return size > 0n ? size : undefined;
+}
+
+/** Bytes that the DataVolume asks for; undefined when they are to be the source's. */
+export function wantedOf({ choice }: Observed): bigint | undefined {
+  return choice.by === 'record' ? choice.target.requested : undefined;
 }
 
 /** Bytes that a claim asks for. */

@@ -1,8 +1,10 @@
 import { type DataVolume, isClone } from '../shared/api/datavolume.ts';
 import type { Stored } from '../shared/api/objects.ts';
 import type { Right } from './authorize.ts';
+import type { Children } from './children.ts';
 import type { Effect } from './effects.ts';
 import { type Observed, ownClaim } from './observe.ts';
+import { cleanUp } from './steps/cleanup.ts';
 import { stepsFor } from './steps/index.ts';
 import { release } from './steps/parts.ts';
 import { type Step, type Wait, waitFor } from './steps/step.ts';
@@ -24,7 +26,7 @@ const revokedAgain = 10 * 60_000;
 /** Pure and total: the first step that is not done, with its wait or its effects. */
 export function plan(o: Observed, right: Right): Plan {
   const { volume } = o;
-  if (volume.metadata.deletionTimestamp !== undefined) return letGo(volume);
+  if (volume.metadata.deletionTimestamp !== undefined) return letGo(volume, o.children);
   if (!isClone(volume)) return { state: 'ignored' };
   if (isFinished(o)) return o.stamp.valid ? { state: 'done', effects: release(volume) } : { state: 'ignored' };
   const step = stepsFor(o).find((candidate) => !candidate.done(o));
@@ -34,9 +36,12 @@ export function plan(o: Observed, right: Right): Plan {
   return step.guarded === true ? guarded(step, o, right) : act(step, o);
 }
 
-/** Same-namespace clones leave nothing behind that the owner reference does not take along, so nothing holds the deletion up. */
-export function letGo(volume: Stored<DataVolume>): Extract<Plan, { state: 'acting' }> {
-  return { state: 'acting', step: 'released', effects: release(volume) };
+/**
+ * What the owner reference takes along is left to it, the rest is cleaned up first; and none of it is waited for, so that a deletion never
+ * gets stuck at somebody else's finalizer.
+ */
+export function letGo(volume: Stored<DataVolume>, children: Children): Extract<Plan, { state: 'acting' }> {
+  return { state: 'acting', step: 'released', effects: [...cleanUp(children), ...release(volume)] };
 }
 
 /**

@@ -1,6 +1,5 @@
 import { type DataVolume, isClone } from '../shared/api/datavolume.ts';
 import { keyOf, type Stored } from '../shared/api/objects.ts';
-import type { PolicyFacts } from '../shared/decision/facts.ts';
 import type { Client } from '../shared/kube/client.ts';
 import type { Recorder } from '../shared/kube/events.ts';
 import type { Outcome } from '../shared/kube/workers.ts';
@@ -13,12 +12,12 @@ import { type Applied, type Applier, createApplier } from './apply.ts';
 import { askRight, unasked, verify } from './authorize.ts';
 import type { Effect } from './effects.ts';
 import { type Expectations, patience } from './expectations.ts';
-import { type Observed, observe } from './observe.ts';
+import { type ExecutionPolicy, type Observed, observe } from './observe.ts';
 import { letGo, type Plan, plan } from './plan.ts';
 import { sameStatus, statusOf, type Telling } from './status.ts';
 import { hasFinalizer, patchVolume } from './steps/parts.ts';
 import type { Wait } from './steps/step.ts';
-import type { Stores } from './stores.ts';
+import { childrenOf, type Stores } from './stores.ts';
 
 /** One pass over one DataVolume: look, plan, write. What happened before is seen in the objects; nothing is remembered between passes. */
 
@@ -28,7 +27,7 @@ export interface Surroundings {
   readonly verifier: Verifier;
   readonly recorder: Pick<Recorder, 'emit'>;
   readonly expectations: Expectations;
-  readonly policy: PolicyFacts;
+  readonly policy: ExecutionPolicy;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused' | 'reconciles'>;
@@ -68,7 +67,10 @@ class Pass {
   async over(key: string, volume: Stored<DataVolume>, signal: AbortSignal): Promise<Outcome> {
     const { stores, verifier, policy, client } = this.#around;
     // Before the stamp is looked at: nothing that is wrong with it may keep anyone from deleting.
-    if (volume.metadata.deletionTimestamp !== undefined) return this.#write(key, letGo(volume).effects, signal);
+    if (volume.metadata.deletionTimestamp !== undefined) {
+      const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid));
+      return this.#write(key, effects, signal);
+    }
     if (!isClone(volume) || isSettled(stores, volume)) return done;
     const o = observe(stores, volume, await verify(verifier, volume), policy);
     const first = plan(o, unasked);

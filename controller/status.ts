@@ -47,7 +47,13 @@ function bound(o: Observed, news: News): Undated {
 }
 
 /** Phases in which data is, or may at any moment be, on its way. */
-const workPhases: ReadonlySet<Phase> = new Set(['CSICloneInProgress']);
+const workPhases: ReadonlySet<Phase> = new Set([
+  'CSICloneInProgress',
+  'SnapshotForSmartCloneInProgress',
+  'CloneFromSnapshotSourceInProgress',
+  'PrepClaimInProgress',
+  'RebindInProgress',
+]);
 
 function running({ phase, reason, message }: News): Undated {
   return condition('Running', workPhases.has(phase) ? 'True' : 'False', reason, message);

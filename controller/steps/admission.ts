@@ -2,8 +2,9 @@ import { annotations } from '../../shared/api/names.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import type { Decision } from '../../shared/decision/decide.ts';
 import { encodeRecord, parseRecord } from '../../shared/decision/record.ts';
-import { type Observed, ownClaim } from '../observe.ts';
+import { type Observed, ownClaim, sourceObject } from '../observe.ts';
 import { patchVolume } from './parts.ts';
+import { isIndependent } from './source.ts';
 import { gate, type Step, type Wait, waitFor } from './step.ts';
 
 /** What holds for every clone before its strategy's own steps: it was authorized, for this very source, and it is decided how. */
@@ -16,15 +17,16 @@ const stamped = gate('stamped', ({ stamp }) =>
 );
 
 /**
- * Asked again up to the end: the provisioner looks the source up by its name, when it gets to it. Once the clone was complete it no
- * longer matters what becomes of the source; a claim that is lost by now had been complete, too.
+ * Asked again until the bytes are ours: the provisioner looks the source up by its name, when it gets to it. A claim that is lost by now
+ * had been complete, too.
  */
 const sameSource = gate('same-source', (o) => {
   const { source, volume } = o;
   const stampedUid = source?.ref.uid;
-  const uid = source?.claim?.metadata.uid;
+  const uid = sourceObject(source)?.metadata.uid;
   const lost = volume.status?.conditions?.some(({ reason }) => reason === 'ErrClaimLost') === true;
   const complete =
+    isIndependent(o) ||
     ownClaim(o)?.status?.phase === 'Lost' ||
     (ownClaim(o) !== undefined && (lost || volume.status?.phase === 'Succeeded'));
   if (complete || stampedUid === undefined || uid === undefined || uid === stampedUid) return undefined;

@@ -1,12 +1,14 @@
 import { claimOf, contentTypeOf, type DataVolume } from '../../shared/api/datavolume.ts';
-import { annotations, labels } from '../../shared/api/names.ts';
-import type { OwnerReference, PersistentVolumeClaim, Stored, TypedLocalReference } from '../../shared/api/objects.ts';
+import { annotations } from '../../shared/api/names.ts';
+import type { ClaimSpec, PersistentVolumeClaim, Stored, TypedLocalReference } from '../../shared/api/objects.ts';
 import { formatQuantity } from '../../shared/api/quantity.ts';
 import type { TargetClaim } from '../../shared/decision/target.ts';
-import { apiVersionOf, claims, dataVolumes } from '../../shared/kube/resource.ts';
+import { apiVersionOf, claims } from '../../shared/kube/resource.ts';
+import { childLabels, temporaryName } from '../children.ts';
 import { targetRef } from '../observe.ts';
+import { childMeta, ownedBy } from './parts.ts';
 
-/** What the target claim is made from. */
+/** What a claim is made from. */
 export interface ClaimPlan {
   readonly volume: Stored<DataVolume>;
   readonly target: TargetClaim;
@@ -17,36 +19,54 @@ export interface ClaimPlan {
 
 /**
  * The target claim. Of the user's own annotations none is copied: some of them steer drivers and schedulers, and the claim is made with
- * our rights, not with the user's. `volumeName` and `selector` would bind it to a volume that exists, which then would not be cloned.
+ * our rights, not with the user's.
  */
-export function targetClaim({ volume, target, size, from }: ClaimPlan): PersistentVolumeClaim {
-  const { volumeName: _name, selector: _selector, dataSource: _source, ...asked } = claimOf(volume) ?? {};
+export function targetClaim(plan: ClaimPlan): PersistentVolumeClaim {
+  const { volume } = plan;
+  const { uid } = volume.metadata;
   return {
     apiVersion: apiVersionOf(claims),
     kind: claims.kind,
     metadata: {
       ...targetRef(volume),
-      labels: { ...volume.metadata.labels, [labels.ownerUid]: volume.metadata.uid, [labels.managedBy]: 'clonegate' },
+      labels: { ...volume.metadata.labels, ...childLabels(uid) },
       annotations: {
-        [annotations.createdForDataVolume]: volume.metadata.uid,
+        [annotations.createdForDataVolume]: uid,
         [annotations.cloneOf]: 'true',
         [annotations.contentType]: contentTypeOf(volume),
       },
       ownerReferences: [ownedBy(volume)],
     },
-    spec: {
-      ...asked,
-      ...(target.storageClassName === undefined ? {} : { storageClassName: target.storageClassName }),
-      accessModes: target.accessModes,
-      volumeMode: target.volumeMode,
-      resources: { ...asked.resources, requests: { ...asked.resources?.requests, storage: formatQuantity(size) } },
-      dataSourceRef: from,
-    },
+    spec: claimSpec(plan),
   };
 }
 
-/** The claim goes with the DataVolume, and a foreground deletion of the DataVolume waits for it. */
-function ownedBy({ metadata: { name, uid } }: Stored<DataVolume>): OwnerReference {
-  const { kind } = dataVolumes;
-  return { apiVersion: apiVersionOf(dataVolumes), kind, name, uid, controller: true, blockOwnerDeletion: true };
+/**
+ * The claim that is filled beside the source: like the target claim as far as the storage is concerned.
+ * @param node where its first consumer will run; undefined where that does not matter.
+ */
+export function temporaryClaim(plan: ClaimPlan, namespace: string, node: string | undefined): PersistentVolumeClaim {
+  const { volume } = plan;
+  return {
+    apiVersion: apiVersionOf(claims),
+    kind: claims.kind,
+    metadata: {
+      ...childMeta(volume, namespace, temporaryName(volume.metadata.uid)),
+      ...(node === undefined ? {} : { annotations: { [annotations.selectedNode]: node } }),
+    },
+    spec: claimSpec(plan),
+  };
+}
+
+/** `volumeName` and `selector` would bind it to a volume that exists, which then would not be cloned. */
+function claimSpec({ volume, target, size, from }: ClaimPlan): ClaimSpec {
+  const { volumeName: _name, selector: _selector, dataSource: _source, ...asked } = claimOf(volume) ?? {};
+  return {
+    ...asked,
+    ...(target.storageClassName === undefined ? {} : { storageClassName: target.storageClassName }),
+    accessModes: target.accessModes,
+    volumeMode: target.volumeMode,
+    resources: { ...asked.resources, requests: { ...asked.resources?.requests, storage: formatQuantity(size) } },
+    dataSourceRef: from,
+  };
 }

@@ -1,22 +1,34 @@
+import type { CloneSource } from '../../shared/api/datavolume.ts';
 import type { Strategy } from '../../shared/api/names.ts';
-import { type Observed, capacityOf, ownClaim, requestOf } from '../observe.ts';
+import type { Observed } from '../observe.ts';
 import { admissionSteps } from './admission.ts';
-import { csiClone } from './csi-clone.ts';
+import { csiClone, csiCloneElsewhere } from './csi-clone.ts';
+import { snapshotGiven, snapshotGivenElsewhere, snapshotOfClaim, snapshotOfClaimElsewhere } from './snapshot.ts';
 import { gate, type Step, waitFor } from './step.ts';
 
 /** What kind of clone it is, as far as that changes the steps. */
 interface Shape {
   readonly strategy: Strategy;
-  readonly otherNamespace: boolean;
-  readonly expands: boolean;
+  readonly kind: CloneSource['kind'];
+  readonly elsewhere: boolean;
 }
 
 interface Route extends Shape {
   readonly steps: readonly Step[];
 }
 
+const claim = 'PersistentVolumeClaim';
+const given = 'VolumeSnapshot';
+
 /** Every kind of clone that can be carried out. Another one is another row. */
-const routes: readonly Route[] = [{ strategy: 'csi-clone', otherNamespace: false, expands: false, steps: csiClone }];
+const routes: readonly Route[] = [
+  { strategy: 'csi-clone', kind: claim, elsewhere: false, steps: csiClone },
+  { strategy: 'csi-clone', kind: claim, elsewhere: true, steps: csiCloneElsewhere },
+  { strategy: 'snapshot', kind: claim, elsewhere: false, steps: snapshotOfClaim },
+  { strategy: 'snapshot', kind: claim, elsewhere: true, steps: snapshotOfClaimElsewhere },
+  { strategy: 'snapshot', kind: given, elsewhere: false, steps: snapshotGiven },
+  { strategy: 'snapshot', kind: given, elsewhere: true, steps: snapshotGivenElsewhere },
+];
 
 /** The steps of a clone, in order; those after the first that is not done are not looked at. */
 export function stepsFor(o: Observed): readonly Step[] {
@@ -24,28 +36,29 @@ export function stepsFor(o: Observed): readonly Step[] {
   // Not decided yet: the step that waits for the decision is among these.
   if (shape === undefined) return admissionSteps;
   const route = routes.find(
-    ({ strategy, otherNamespace, expands }) =>
-      strategy === shape.strategy && otherNamespace === shape.otherNamespace && expands === shape.expands,
+    ({ strategy, kind, elsewhere }) =>
+      strategy === shape.strategy && kind === shape.kind && elsewhere === shape.elsewhere,
   );
   return [...admissionSteps, ...(route?.steps ?? [notExecutable(shape)])];
 }
 
-function shapeOf(o: Observed): Shape | undefined {
-  if (o.choice.by !== 'record' || o.source === undefined) return undefined;
-  const { strategy, target } = o.choice;
-  // A claim that is there says what the clone began as, whatever has become of the source.
-  const own = ownClaim(o);
-  const cloned = own === undefined ? capacityOf(o.source.claim) : requestOf(own);
-  const expands = target.requested !== undefined && cloned !== undefined && target.requested > cloned;
-  return { strategy, otherNamespace: o.source.ref.namespace !== o.volume.metadata.namespace, expands };
+function shapeOf({ choice, source, volume }: Observed): Shape | undefined {
+  if (choice.by !== 'record' || source === undefined) return undefined;
+  const { kind, namespace } = source.ref;
+  return { strategy: choice.strategy, kind, elsewhere: namespace !== volume.metadata.namespace };
 }
 
-function notExecutable({ strategy, otherNamespace, expands }: Shape): Step {
-  const kind = [
+function notExecutable({ strategy, kind, elsewhere }: Shape): Step {
+  const what = [
     strategy,
-    ...(otherNamespace ? ['from another namespace'] : []),
-    ...(expands ? ['into a larger volume'] : []),
+    ...(kind === given ? ['of a snapshot'] : []),
+    ...(elsewhere ? ['from another namespace'] : []),
   ];
-  const message = `this version cannot carry out ${kind.join(' ')} yet`;
+  const message = `this version cannot carry out ${what.join(' ')} yet`;
   return gate('executable', () => waitFor('CloneScheduled', 'CloneNotExecutable', message));
+}
+
+/** Whether there are steps for this strategy at all. */
+export function canCarryOut(strategy: Strategy): boolean {
+  return routes.some((route) => route.strategy === strategy);
 }

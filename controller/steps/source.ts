@@ -1,44 +1,90 @@
-import { capacityOf, type Observed, ownClaim, type SourceState } from '../observe.ts';
+import { keyOf } from '../../shared/api/objects.ts';
+import { claims, volumeSnapshots } from '../../shared/kube/resource.ts';
+import { capacityOf, fromVolume, isFrom, type Observed, ownClaim, sourceObject, type SourceState } from '../observe.ts';
+import { about, isGoing } from './parts.ts';
 import { gate, type Wait, waitFor } from './step.ts';
 
 /**
- * A source claim that can be cloned now. Once the target claim is there the gate is open for good: the clone has begun, and whoever
- * writes to the source later does so on his own account.
+ * A source that can be cloned now. Once the storage has been asked to read it the gate is open for good: the clone has begun, and
+ * whoever writes to the source later does so on his own account.
  */
 export const sourceReady = gate('source-ready', (o) =>
-  ownClaim(o) !== undefined || o.source === undefined ? undefined : sourceWaits(o.source),
+  hasBegun(o) || o.source === undefined ? undefined : sourceWaits(o.source),
 );
 
-function sourceWaits({ ref, claim, writers, beingFilled }: SourceState): Wait | undefined {
-  const source = `${ref.kind} ${ref.namespace}/${ref.name}`;
-  if (claim === undefined) return waitFor('Pending', 'CloneWithoutSource', `${source} does not exist`);
-  if (claim.metadata.deletionTimestamp !== undefined)
-    return waitFor('CloneScheduled', 'SourceTerminating', `${source} is being deleted`);
+/** A target claim that waits for a volume to be handed over reads nothing. */
+function hasBegun(o: Observed): boolean {
+  const { temporary, snapshot, moving } = o.children;
+  if (temporary !== undefined || snapshot !== undefined || moving !== undefined) return true;
+  const own = ownClaim(o);
+  return own !== undefined && (own.spec?.volumeName !== undefined || !isFrom(own, fromVolume(o)));
+}
+
+/**
+ * Whether the bytes are ours, so that it no longer matters what becomes of the source: a volume holds them, or a snapshot is bound to
+ * what it was taken of.
+ */
+export function isIndependent(o: Observed): boolean {
+  const { temporary, snapshot, moving } = o.children;
+  const filled = moving !== undefined || temporary?.spec?.volumeName !== undefined;
+  return (
+    filled ||
+    ownClaim(o)?.spec?.volumeName !== undefined ||
+    snapshot?.status?.boundVolumeSnapshotContentName !== undefined
+  );
+}
+
+function sourceWaits(source: SourceState): Wait | undefined {
+  const name = named(source);
+  const object = sourceObject(source);
+  if (object === undefined) return waitFor('Pending', 'CloneWithoutSource', `${name} does not exist`);
+  if (isGoing(object)) return waitFor('CloneScheduled', 'SourceTerminating', `${name} is being deleted`);
+  return source.ref.kind === 'VolumeSnapshot' ? snapshotWaits(source, name) : claimWaits(source, name);
+}
+
+function snapshotWaits({ snapshot }: SourceState, name: string): Wait | undefined {
+  if (snapshot === undefined || snapshot.status?.readyToUse === true) return undefined;
+  const on = about(volumeSnapshots, snapshot);
+  const failure = snapshot.status?.error?.message;
+  if (failure !== undefined)
+    return waitFor('CloneScheduled', 'SnapshotNotReady', `${name} has failed: ${failure}`, { on });
+  return waitFor('CloneScheduled', 'SnapshotNotReady', `${name} is not ready to use yet`, { type: 'Normal', on });
+}
+
+function claimWaits({ claim, writers, beingFilled }: SourceState, name: string): Wait | undefined {
+  if (claim === undefined) return undefined;
+  const on = about(claims, claim);
   if (beingFilled)
-    return waitFor('CloneScheduled', 'CloneSourceNotPopulated', `${source} is itself still being filled`, {
+    return waitFor('CloneScheduled', 'CloneSourceNotPopulated', `${name} is itself still being filled`, {
       type: 'Normal',
+      on,
     });
   if (claim.status?.phase !== 'Bound' || capacityOf(claim) === undefined)
-    return waitFor('CloneScheduled', 'SourceNotBound', `${source} has no volume yet`, { type: 'Normal' });
+    return waitFor('CloneScheduled', 'SourceNotBound', `${name} has no volume yet`, { type: 'Normal', on });
   if (writers.length === 0) return undefined;
   return waitFor(
     'CloneScheduled',
     'CloneSourceInUse',
-    `${source} is in use by ${podList(writers)}, which may write to it`,
+    `${name} is in use by ${podList(writers)}, which may write to it`,
   );
 }
 
+function named({ ref }: SourceState): string {
+  return `${ref.kind} ${keyOf(ref)}`;
+}
+
 /** Names for a message: the first few, and how many more. */
-const named = 5;
+const few = 5;
 
 function podList(writers: readonly string[]): string {
-  const some = writers.slice(0, named).join(', ');
-  const more = writers.length > named ? ` and ${writers.length - named} more` : '';
+  const some = writers.slice(0, few).join(', ');
+  const more = writers.length > few ? ` and ${writers.length - few} more` : '';
   return `${writers.length === 1 ? 'pod' : 'pods'} ${some}${more}`;
 }
 
 /** What became of the source after the clone had begun, where it will keep it from coming to an end. */
-export function sourceLost({ source }: Observed): string | undefined {
-  if (source === undefined || source.claim !== undefined) return undefined;
-  return `${source.ref.kind} ${source.ref.namespace}/${source.ref.name} was deleted while it was being cloned`;
+export function sourceLost(o: Observed): string | undefined {
+  const { source } = o;
+  if (source === undefined || sourceObject(source) !== undefined || isIndependent(o)) return undefined;
+  return `${named(source)} was deleted while it was being cloned`;
 }

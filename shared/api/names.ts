@@ -110,6 +110,8 @@ export const labels = {
   ownerUid: 'clonegate.io/owner-uid',
   /** Who manages the object; `clonegate` on ours. */
   managedBy: 'app.kubernetes.io/managed-by',
+  /** On children that go when the clone is done: Velero does not put them into backups. */
+  excludeFromBackup: 'velero.io/exclude-from-backup',
 } as const;
 
 /** Set on a DataVolume before its first child is made; removed when nothing of ours is left to clean up. */

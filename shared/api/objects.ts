@@ -166,14 +166,21 @@ export interface Pod extends KubeObject {
     readonly containers?: readonly PodContainer[];
     readonly initContainers?: readonly PodContainer[];
     readonly ephemeralContainers?: readonly PodContainer[];
+    readonly automountServiceAccountToken?: boolean;
+    readonly enableServiceLinks?: boolean;
+    readonly terminationGracePeriodSeconds?: number;
+    readonly securityContext?: object;
   };
   readonly status?: { readonly phase?: string };
 }
 
 export interface PodContainer {
   readonly name: string;
-  readonly volumeMounts?: readonly { readonly name: string; readonly readOnly?: boolean }[];
-  readonly volumeDevices?: readonly { readonly name: string }[];
+  readonly image?: string;
+  readonly resources?: object;
+  readonly securityContext?: object;
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath?: string; readonly readOnly?: boolean }[];
+  readonly volumeDevices?: readonly { readonly name: string; readonly devicePath?: string }[];
 }
 
 /** authorization.k8s.io/v1: a question about a user's right; the API server answers in `status`. */

@@ -11,10 +11,8 @@ import {
   observed,
   owner,
   pod,
-  source,
   storageClass,
   target,
-  valid,
   type VolumeOptions,
   volume,
   type World,
@@ -192,15 +190,15 @@ const waits: readonly WaitRow[] = [
   {
     name: 'the volume is smaller than asked for',
     stores: withTarget({ capacity: '512Mi' }),
-    phase: 'CSICloneInProgress',
-    reason: 'CSICloneInProgress',
+    phase: 'PrepClaimInProgress',
+    reason: 'PrepClaimInProgress',
     message: 'PersistentVolumeClaim tenant/target has 512Mi; 1Gi are asked for',
   },
   {
     name: 'the bound claim does not tell its size',
     stores: withTarget({ capacity: null }),
-    phase: 'CSICloneInProgress',
-    reason: 'CSICloneInProgress',
+    phase: 'PrepClaimInProgress',
+    reason: 'PrepClaimInProgress',
     message: 'PersistentVolumeClaim tenant/target does not tell its size; 1Gi are asked for',
   },
   {
@@ -227,17 +225,10 @@ const waits: readonly WaitRow[] = [
   },
   {
     name: 'the strategy cannot be carried out',
-    volume: { strategy: 'snapshot' },
+    volume: { strategy: 'copy' },
     phase: 'CloneScheduled',
     reason: 'CloneNotExecutable',
-    message: 'this version cannot carry out snapshot yet',
-  },
-  {
-    name: 'the target is larger than the source',
-    volume: { claim: { resources: { requests: { storage: '2Gi' } } } },
-    phase: 'CloneScheduled',
-    reason: 'CloneNotExecutable',
-    message: 'this version cannot carry out csi-clone into a larger volume yet',
+    message: 'this version cannot carry out copy yet',
   },
   {
     name: 'the source is deferred and missing',
@@ -294,21 +285,6 @@ describe('a clone waits', () => {
         reason: 'CloneUnauthorized',
         type: 'Warning',
         message: 'the authorization stamp is not valid: it is forged; delete the DataVolume and create it again',
-      },
-    });
-  });
-
-  test('when the source is in another namespace', () => {
-    const elsewhere = { ...valid, source: { ...source, namespace: 'golden', uid: 'golden-uid' } } as const;
-    const stores = changed((all) =>
-      all.claims.upsert(claim('source', { metadata: { namespace: 'golden', uid: 'golden-uid' } })),
-    );
-
-    expect(plan(observed(stores, volume(), elsewhere), allowed)).toMatchObject({
-      state: 'waiting',
-      wait: {
-        reason: 'CloneNotExecutable',
-        message: 'this version cannot carry out csi-clone from another namespace yet',
       },
     });
   });

@@ -152,13 +152,17 @@ test('without a valid stamp nothing is written at all, but for letting go of wha
   expect(cases).toBeGreaterThan(enough);
 });
 
-test('whatever is patched is the DataVolume, in the version that was looked at', () => {
-  const cases = forAll(({ volume: { metadata } }, _right, next) => {
-    for (const { resource, ref, uid, resourceVersion } of patches(next)) {
-      expect([resource.plural, ref.namespace, ref.name]).toEqual(['datavolumes', metadata.namespace, metadata.name]);
-      expect([uid, resourceVersion]).toEqual([metadata.uid, metadata.resourceVersion]);
+test('whatever is patched or deleted is the DataVolume or a claim of its own, as it was looked at', () => {
+  const cases = forAll((o, _right, next) => {
+    const own = [o.volume.metadata, o.claim?.metadata].filter((metadata) => metadata !== undefined);
+    const effects = effectsOf(next).filter((effect) => effect.kind !== 'create');
+    for (const effect of effects) {
+      const meant = own.find(({ uid }) => uid === effect.uid);
+      expect([effect.ref.namespace, effect.ref.name]).toEqual([meant?.namespace, meant?.name]);
+      if (effect.kind === 'patch') expect(effect.resourceVersion).toBe(meant?.resourceVersion);
+      if (effect.uid === o.claim?.metadata.uid) expect(controllerOf(o.claim)?.uid).toBe(o.volume.metadata.uid);
     }
-    return patches(next).length > 0;
+    return effects.length > 0;
   });
 
   expect(cases).toBeGreaterThan(enough);

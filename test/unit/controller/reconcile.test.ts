@@ -14,7 +14,7 @@ import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
 import { type CloneOptions, plainClone, stampedClone } from '../../support/build/clones.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { type Interceptor, MemoryApi } from '../../support/memory-client.ts';
-import { claim, namespace, storageClass } from './world.ts';
+import { claim, namespace, policy, storageClass } from './world.ts';
 
 const keys = await generateStampKeys();
 const verifier = await loadVerifier(keys);
@@ -92,7 +92,7 @@ class Scene {
       verifier,
       recorder: { emit: (emission) => this.events.push(emission) },
       expectations: createExpectations(lookupIn, this.clock),
-      policy: { sameStorageClass: false },
+      policy,
       clock: this.clock,
       log: createLogger({ level: 'silent', name: 'test' }),
       metrics: this.metrics,

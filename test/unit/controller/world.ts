@@ -86,6 +86,7 @@ export function claim(name: string, options: ClaimOptions = {}): Stored<Persiste
       storageClassName: 'fast',
       volumeMode: 'Filesystem',
       resources: { requests: { storage: '1Gi' } },
+      ...(phase === 'Bound' || phase === 'Lost' ? { volumeName: `pv-of-${name}` } : {}),
       ...spec,
     },
     status: {
@@ -148,10 +149,12 @@ export function world(): World {
   return stores;
 }
 
+export const policy = { sameStorageClass: false, helperImage: 'pause:1' } as const;
+
 export function observed(
   stores: World = world(),
   dataVolume: Stored<DataVolume> = volume(),
   stamp: Verification = valid,
 ): Observed {
-  return observe(stores, dataVolume, stamp, { sameStorageClass: false });
+  return observe(stores, dataVolume, stamp, policy);
 }
