@@ -1,4 +1,4 @@
-import { claimOf, type DataVolume } from '../shared/api/datavolume.ts';
+import { claimOf, type DataVolume, namedSource, takesExistingVolume } from '../shared/api/datavolume.ts';
 import { annotations, isStrategy, strategies } from '../shared/api/names.ts';
 import type { ClaimSpec } from '../shared/api/objects.ts';
 import { parseQuantity, QuantityError } from '../shared/api/quantity.ts';
@@ -25,6 +25,7 @@ type Check = (volume: DataVolume) => readonly (Fault | undefined)[];
 const checks: readonly Check[] = [
   checkSource,
   checkNames,
+  checkTarget,
   checkClaim,
   checkSize,
   checkModes,
@@ -81,6 +82,30 @@ function checkNames({ spec: { source, sourceRef } }: DataVolume): readonly (Faul
           ),
         ],
   );
+}
+
+/** The target claim gets the DataVolume's name; a name that is to be generated is not known everywhere yet. */
+function checkTarget(volume: DataVolume): readonly (Fault | undefined)[] {
+  const { namespace = '', name = '' } = volume.metadata;
+  const source = namedSource(volume);
+  const itself =
+    name !== '' &&
+    source?.kind === 'PersistentVolumeClaim' &&
+    source.namespace === namespace &&
+    source.name === name &&
+    !takesExistingVolume(volume);
+  return [
+    unless(
+      name === '' || isName(name),
+      'metadata.name',
+      `must be a name of at most 253 characters, not ${quote(name)}`,
+    ),
+    unless(
+      !itself,
+      'spec.source.pvc',
+      `must be another claim than ${namespace}/${name}, which is the one that this DataVolume makes`,
+    ),
+  ];
 }
 
 function checkClaim(volume: DataVolume): readonly (Fault | undefined)[] {

@@ -102,7 +102,7 @@ async function isCalled({ api }: Cluster): Promise<boolean> {
     apiVersion: 'cdi.kubevirt.io/v1beta1',
     kind: 'DataVolume',
     metadata: { name: 'probe', namespace: 'default' },
-    spec: { source: { pvc: { namespace: 'default', name: 'probe' } }, storage: {} },
+    spec: { source: { pvc: { namespace: 'default', name: 'probed' } }, storage: {} },
   };
   const path = '/apis/cdi.kubevirt.io/v1beta1/namespaces/default/datavolumes?dryRun=All';
   const { metadata } = await api.post<{ metadata: { annotations?: Record<string, string> } }>(path, probe);

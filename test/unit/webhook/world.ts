@@ -39,6 +39,10 @@ export interface World {
   answer: Answer;
   /** Kinds that the webhook's memory is behind with: what there is of them it has not heard of yet. */
   unseen: readonly Resource<KubeObject>[];
+  /** The webhook's memory knows of claims that are gone by now. */
+  haunted: boolean;
+  /** What reads of the API server end in from now on; undefined: in what is there. */
+  trouble: Error | undefined;
   /** Names of the pods that write to `namespace/claim`. */
   readonly writers: Map<string, readonly string[]>;
   readonly quotas: ResourceQuota[];
@@ -60,7 +64,9 @@ interface WorldOptions {
 /** A world with the class `fast`, which clones by CSI, and nothing else; the authorizer says yes. */
 export function newWorld({ volumeBindingMode = 'Immediate', refuseOverQuota = false }: WorldOptions = {}): World {
   const api = new MemoryApi();
-  const client = api.client();
+  const client = api.client(({ verb }) => {
+    if (verb === 'get' && world.trouble !== undefined) throw world.trouble;
+  });
   const clock = new FakeClock();
   const asked: World['asked'] = [];
   const ask: Ask = async ({ user, source }) => {
@@ -80,7 +86,7 @@ export function newWorld({ volumeBindingMode = 'Immediate', refuseOverQuota = fa
   const known: Known = {
     dataSource: (ref) => find(dataSources, ref),
     namespace: (name) => find(namespaces, { name }),
-    hasClaim: (ref) => find(claims, ref) !== undefined,
+    hasClaim: (ref) => world.haunted || find(claims, ref) !== undefined,
   };
   const storage = () => ({
     storageClasses: lookup(storageClass('fast', { allowVolumeExpansion: true, volumeBindingMode })),
@@ -112,6 +118,8 @@ export function newWorld({ volumeBindingMode = 'Immediate', refuseOverQuota = fa
     asked,
     answer: 'yes',
     unseen: [],
+    haunted: false,
+    trouble: undefined,
     writers: new Map(),
     quotas: [],
     limits: [],
