@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { annotations } from '../../../shared/api/names.ts';
 import type { VolumeSnapshotClass } from '../../../shared/api/objects.ts';
 import { QuantityError } from '../../../shared/api/quantity.ts';
+import { policyFactsOf } from '../../../shared/decision/facts.ts';
 import { type GatherInput, gatherFacts } from '../../../shared/decision/gather.ts';
 import { claim, dataVolume, lookup, profile, storageClass } from '../../support/build/storage.ts';
 
@@ -120,5 +121,38 @@ describe('gatherFacts', () => {
   it('refuses a size that is no quantity instead of guessing', () => {
     const volume = dataVolume({ storage: { resources: { requests: { storage: 'ten' } } } });
     expect(() => gathered({ volume })).toThrow(QuantityError);
+  });
+
+  it.each([
+    ['Block', 'Block'],
+    ['Filesystem', 'Filesystem'],
+    ['Tape', undefined],
+  ])('takes the mode %s that CDI notes on a snapshot for %s', (noted, volumeMode) => {
+    const metadata = { name: 'daily', namespace: 'golden', annotations: { [annotations.sourceVolumeMode]: noted } };
+    const snapshot = { ...source, kind: 'VolumeSnapshot' } as const;
+    expect(gathered({ source: snapshot, sourceSnapshot: { metadata } }).source.volumeMode).toBe(volumeMode);
+  });
+
+  it('finds a veto on the source and on its namespace, and where the DataVolume names it', () => {
+    const veto = { [annotations.clone]: 'deny' };
+    const sourceNamespace = { metadata: { name: 'golden', annotations: veto } };
+    const byReference = { ...dataVolume(), spec: { sourceRef: { kind: 'DataSource', name: 'x' }, storage: {} } };
+    expect(gathered({ sourceClaim: claim({ annotations: veto }), sourceNamespace }).source.veto).toEqual({
+      by: 'PersistentVolumeClaim golden/fedora',
+      field: 'spec.source.pvc',
+    });
+    expect(gathered({ sourceNamespace, volume: byReference }).source.veto).toEqual({
+      by: 'namespace golden',
+      field: 'spec.sourceRef',
+    });
+    expect(gathered().source).not.toHaveProperty('veto');
+  });
+
+  it("lets the administrator's override go before all", () => {
+    const facts = gathered({ policy: policyFactsOf({ sameStorageClass: false, cloneStrategyOverride: 'copy' }) });
+    expect(facts.target.storage?.preferred).toEqual({ strategy: 'copy', by: "the administrator's override" });
+    expect(policyFactsOf({ sameStorageClass: true, cloneStrategyOverride: 'none' })).toEqual({
+      sameStorageClass: true,
+    });
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { requiredBytes, sourceSize, tooSmall, usableBytes } from '../../../shared/decision/sizes.ts';
+import { requiredBytes, sourceSize, targetSize, tooSmall, usableBytes } from '../../../shared/decision/sizes.ts';
 import { facts } from '../../support/build/facts.ts';
 
 const MiB = 1n << 20n;
@@ -43,6 +43,33 @@ describe('sizes', () => {
         expect(tooSmall(given(requiredFor(capacity, from, to)))).toBeUndefined();
       }),
     );
+  });
+
+  it('speaks in the words of the user, who asks for content and not for a volume', () => {
+    const small = facts({ target: { requested: 106n * MiB, payload: 100n * MiB } });
+    expect(tooSmall(small)).toBe(
+      'the target asks for 100Mi (Filesystem), the source needs 10Gi (Filesystem); ask for at least 9661Mi',
+    );
+    expect(requiredBytes(9661n * MiB, 'Filesystem')).toBeGreaterThanOrEqual(10n * GiB);
+    expect(requiredBytes(9660n * MiB, 'Filesystem')).toBeLessThan(10n * GiB);
+  });
+
+  it('counts a small target as large as the storage will make it', () => {
+    expect(tooSmall(facts({ target: { requested: GiB, smallest: 10n * GiB } }))).toBeUndefined();
+    expect(tooSmall(facts({ target: { requested: GiB, smallest: 9n * GiB } }))).toMatch(/asks for 1Gi/);
+  });
+
+  it("takes the source's size for a target without one, with room for a filesystem where a device is copied to one", () => {
+    const open = (changes: Parameters<typeof facts>[0]) =>
+      targetSize(facts({ ...changes, without: ['target.requested', ...(changes?.without ?? [])] }));
+    expect(open({ source: { requested: GiB, capacity: 2n * GiB } })).toBe(2n * GiB);
+    expect(open({ source: { requested: GiB }, without: ['source.capacity'] })).toBe(GiB);
+    expect(open({ source: { capacity: 100n * MiB, volumeMode: 'Block' } })).toBe(106n * MiB);
+    expect(open({ source: { capacity: GiB, volumeMode: 'Block' }, target: { volumeMode: 'Block' } })).toBe(GiB);
+    expect(open({ source: { capacity: GiB }, target: { volumeMode: 'Block' } })).toBe(GiB);
+    expect(open({ source: { capacity: GiB }, target: { smallest: 4n * GiB } })).toBe(4n * GiB);
+    expect(open({ without: ['source.requested', 'source.capacity'] })).toBeUndefined();
+    expect(targetSize(facts({ target: { requested: 3n * GiB } }))).toBe(3n * GiB);
   });
 });
 

@@ -89,4 +89,53 @@ describe('renderTarget', () => {
     expect(rendered({}, [old, recent]).storageClassName).toBe('z');
     expect(rendered({}, [recent, storageClass('b', { annotations: isDefault })]).storageClassName).toBe('b');
   });
+
+  const sized = (storage: string) => ({ storageClassName: 'fast', resources: { requests: { storage } } });
+  const filesystem = { volumeMode: 'Filesystem' };
+  const least = (size: string) => [
+    { metadata: { name: 'fast', annotations: { [annotations.minimumClaimSize]: size } } },
+  ];
+
+  it('makes a filesystem larger than the content that spec.storage asks room for, and a device not', () => {
+    expect(rendered({ storage: { ...sized('100Mi'), ...filesystem } })).toMatchObject({
+      requested: 106n << 20n,
+      payload: 100n << 20n,
+    });
+    const device = rendered({ storage: { ...sized('100Mi'), volumeMode: 'Block' } });
+    expect(device.requested).toBe(100n << 20n);
+    expect(device).not.toHaveProperty('payload');
+    const claim = rendered({ pvc: { ...sized('100Mi'), ...filesystem } });
+    expect(claim.requested).toBe(100n << 20n);
+    expect(claim).not.toHaveProperty('payload');
+  });
+
+  it('raises spec.storage, and not spec.pvc, to the smallest that the storage makes', () => {
+    const requested = (spec: Partial<DataVolumeSpec>, size: string) => rendered(spec, [], least(size)).requested;
+    expect(requested({ storage: { ...sized('1Gi'), volumeMode: 'Block' } }, '4Gi')).toBe(4n << 30n);
+    expect(requested({ storage: { ...sized('8Gi'), volumeMode: 'Block' } }, '4Gi')).toBe(8n << 30n);
+    // After the filesystem's share was added.
+    expect(requested({ storage: { ...sized('100Mi'), ...filesystem } }, '106Mi')).toBe(106n << 20n);
+    expect(requested({ pvc: sized('1Gi') }, '4Gi')).toBe(1n << 30n);
+    expect(rendered({ storage: { storageClassName: 'fast' } }, [], least('4Gi'))).toMatchObject({
+      smallest: 4n << 30n,
+    });
+  });
+
+  it('raises nothing to what is no size', () => {
+    expect(rendered({ storage: sized('1Gi') }, [], least('lots'))).not.toHaveProperty('smallest');
+  });
+
+  it('takes the volume mode that goes with the access mode asked for', () => {
+    const sets = [
+      { volumeMode: 'Block', accessModes: ['ReadWriteMany'] },
+      { volumeMode: 'Filesystem', accessModes: ['ReadWriteOnce', 'ReadOnlyMany'] },
+    ];
+    const both = [profile('fast', {}, { claimPropertySets: sets })];
+    const mode = (...accessModes: string[]) =>
+      rendered({ storage: { storageClassName: 'fast', accessModes } }, [], both).volumeMode;
+    expect(mode('ReadOnlyMany')).toBe('Filesystem');
+    expect(mode('ReadWriteMany')).toBe('Block');
+    expect(mode('ReadWriteOncePod')).toBe('Block');
+    expect(mode()).toBe('Block');
+  });
 });
