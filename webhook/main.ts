@@ -30,7 +30,7 @@ import { createValidate } from './validate.ts';
 
 const clock = systemClock;
 const random = Math.random;
-/** Milliseconds to answer the calls in hand and write the last events; a pod is given 30 s by default. */
+/** Milliseconds to answer the calls in hand and write the last events, after the drain; a pod is given 30 s by default for both. */
 const grace = 20_000;
 const lastEvents = 5000;
 
@@ -38,7 +38,7 @@ async function build(settings: Settings<'webhook'>): Promise<Omit<RunOptions, 'h
   const log = createLogger({ level: settings.logLevel, name: 'webhook' });
   const metrics = createMetrics();
   metrics.buildInfo.set({ version: manifest.version }, 1);
-  return { log, clock, grace, components: await assemble(settings, log, metrics) };
+  return { log, clock, grace: settings.drain + grace, components: await assemble(settings, log, metrics) };
 }
 
 async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Metrics): Promise<readonly Component[]> {
@@ -80,7 +80,7 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
     settings.mode === 'shadow' ? shadowed(validate) : validate,
   ];
   const audit = createAudit({ log, metrics, recorder, events: eventPolicyOf(settings) });
-  const server = createServer({ host, port, tls, handlers, audit, clock, log });
+  const server = createServer({ host, port, tls, handlers, audit, clock, log, metrics, drain: settings.drain });
   health.check('certificate', () => clock.now() < server.serving.notAfter || 'the serving certificate has expired');
   health.check('admission', () => server.port > 0 || 'admission calls are not served yet');
   return [

@@ -2,7 +2,9 @@ import type { SecureContextOptions } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { ServingMaterial } from '../certs/serving.ts';
 import type { Logger } from '../shared/process/log.ts';
+import type { Metrics } from '../shared/process/metrics.ts';
 import type { Component } from '../shared/process/run.ts';
+import { boundCrowd } from './crowd.ts';
 import { addRoutes, type RouteOptions } from './routes.ts';
 
 export { bodyLimit } from './body.ts';
@@ -23,9 +25,6 @@ const times = {
 /** Milliseconds that calls in hand are waited for on stop; an answer takes a fraction of a second, or the time that the caller gives. */
 const longestDrain = 10_000;
 
-/** The API server keeps 25 idle connections each; this is for a burst of many API servers and ends before the file descriptors do. */
-const mostConnections = 1024;
-
 export interface ServerOptions extends RouteOptions {
   readonly host: string;
   /** 0 takes any free one; see {@link AdmissionServer.port}. */
@@ -33,6 +32,9 @@ export interface ServerOptions extends RouteOptions {
   /** What TLS is served with from the start. */
   readonly tls: ServingMaterial;
   readonly log: Logger;
+  readonly metrics: Pick<Metrics, 'admissionConnectionsCut'>;
+  /** Milliseconds that calls are still taken on stop, until a Service has sent its clients elsewhere. */
+  readonly drain: number;
 }
 
 export interface AdmissionServer extends Component {
@@ -47,7 +49,7 @@ export interface AdmissionServer extends Component {
 
 /** @throws Error when the certificate or the key cannot be used. */
 export function createServer(options: ServerOptions): AdmissionServer {
-  const { host, port, tls, clock, log } = options;
+  const { host, port, tls, clock, log, metrics, drain } = options;
   const server = fastify({
     logger: false,
     https: {
@@ -63,8 +65,9 @@ export function createServer(options: ServerOptions): AdmissionServer {
     forceCloseConnections: 'idle',
   });
   const drained = trackCalls(server);
-  server.server.maxConnections = mostConnections;
+  const leave = sendAway(server);
   addRoutes(server, options);
+  boundCrowd(server, { clock, onCut: () => metrics.admissionConnectionsCut.inc() });
   let bound = 0;
   let serving = tls;
   return {
@@ -86,6 +89,8 @@ export function createServer(options: ServerOptions): AdmissionServer {
       log.info({ host, port: bound }, 'Admission calls are served');
     },
     stop: async () => {
+      leave();
+      await clock.sleep(drain);
       const closed = server.close();
       await Promise.race([drained(), clock.sleep(longestDrain)]);
       // What is left has no call in hand, or one that does not come to its end: a connection that is silent since it was opened counts as
@@ -93,6 +98,21 @@ export function createServer(options: ServerOptions): AdmissionServer {
       server.server.closeAllConnections();
       await closed;
     },
+  };
+}
+
+/**
+ * @returns a function after whose call every answer asks its connection to be closed. The one who sent the call then closes it himself,
+ * knowing that the answer was the last; were we to close it, the next call could be on its way already, and lost: the API server does not
+ * repeat a POST.
+ */
+function sendAway(server: FastifyInstance): () => void {
+  let leaving = false;
+  server.addHook('onSend', async (_request, reply) => {
+    if (leaving) reply.header('connection', 'close');
+  });
+  return () => {
+    leaving = true;
   };
 }
 

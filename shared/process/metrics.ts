@@ -51,6 +51,11 @@ const table = {
     ['webhook', 'decision'],
     callBuckets,
   ),
+  admissionConnectionsCut: counter(
+    'clonegate_admission_connections_cut_total',
+    'Connections ended to make room for others; should stay 0.',
+    [],
+  ),
   authorizationReviews: counter(
     'clonegate_authorization_reviews_total',
     'SubjectAccessReviews asked, by result (allowed, denied, error).',
