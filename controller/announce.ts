@@ -1,9 +1,11 @@
 import { keyOf } from '../shared/api/objects.ts';
 import type { ReasonCode } from '../shared/api/reasons.ts';
+import type { Fallback } from '../shared/decision/fallback.ts';
 import type { Recorder } from '../shared/kube/events.ts';
 import { apiVersionOf, claims, dataVolumes } from '../shared/kube/resource.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
+import { conditionOf } from './conditions.ts';
 import { type Observed, targetRef } from './observe.ts';
 import type { Telling } from './status.ts';
 
@@ -12,7 +14,7 @@ import type { Telling } from './status.ts';
 export interface Ears {
   readonly recorder: Pick<Recorder, 'emit'>;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused'>;
+  readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused' | 'fallbacks' | 'stalled'>;
 }
 
 export interface News {
@@ -23,15 +25,17 @@ export interface News {
 
 /** Something only when phase or reason have changed, not for each new wording. Pure. */
 export function newsOf(o: Observed, plan: Telling): News | undefined {
-  const { phase, conditions = [] } = o.volume.status ?? {};
+  const { status } = o.volume;
+  const { phase } = status ?? {};
   if (plan.state === 'done') {
-    if (phase === 'Succeeded') return undefined;
+    if (phase === 'Succeeded' || plan.adopted === true) return undefined;
     const from = o.source === undefined ? '' : ` from ${keyOf(o.source.ref)}`;
     return { type: 'Normal', reason: 'CloneSucceeded', note: `cloned${from} into ${keyOf(targetRef(o.volume))}` };
   }
   const { type, reason, message, phase: next } = plan.wait;
-  const last = conditions.find((condition) => condition.type === 'Running')?.reason;
-  return phase === next && last === reason ? undefined : { type, reason, note: message };
+  if (phase !== next || conditionOf(status, 'Running')?.reason !== reason) return { type, reason, note: message };
+  if (plan.stalled === undefined || conditionOf(status, 'Ready')?.reason === 'CloneStalled') return undefined;
+  return { type: 'Warning', reason: 'CloneStalled', note: plan.stalled };
 }
 
 /** @param now milliseconds since the Unix epoch. */
@@ -47,12 +51,22 @@ export function announce({ recorder, log, metrics }: Ears, o: Observed, plan: Te
       'Clone changed state',
     );
     if (isRefusal(news.reason)) metrics.unauthorizedRefused.inc({ reason: news.reason });
+    if (news.reason === 'CloneStalled') metrics.stalled.inc({ reason: plan.wait.reason });
+    if (news.reason === 'CloneFailed') metrics.clones.inc({ strategy, outcome: 'failed' });
     return;
   }
   const ms = now - Date.parse(volume.metadata.creationTimestamp ?? '');
   log.info({ dataVolume: volume, strategy, ms }, 'Clone succeeded');
   metrics.clones.inc({ strategy, outcome: 'succeeded' });
   if (ms >= 0) metrics.cloneDuration.observe({ strategy, outcome: 'succeeded' }, ms / 1000);
+}
+
+/** That the clone goes on with another strategy. */
+export function announceFallback({ recorder, log, metrics }: Ears, o: Observed, { from, to, message }: Fallback): void {
+  const note = `the storage failed at ${from}: ${message}; the clone goes on by ${to}`;
+  recorder.emit({ type: 'Warning', reason: 'CloneStrategyFallback', note, ...about(o), action: 'Clone' });
+  log.warn({ dataVolume: o.volume, from, to, why: message }, 'Clone goes on with another strategy');
+  metrics.fallbacks.inc({ from, to });
 }
 
 function isRefusal(reason: ReasonCode): boolean {

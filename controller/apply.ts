@@ -1,4 +1,4 @@
-import { keyOf, type KubeObject, type Stored } from '../shared/api/objects.ts';
+import { type KubeObject, keyOf, type Stored } from '../shared/api/objects.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
 import { ApiError, isAlreadyExists, isConflict, isForbidden, isNotFound, isRetryable } from '../shared/kube/errors.ts';
 import { dataVolumes } from '../shared/kube/resource.ts';

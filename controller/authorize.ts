@@ -3,9 +3,9 @@ import { type CloneSource, type DataVolume, namedSource } from '../shared/api/da
 import { annotations } from '../shared/api/names.ts';
 import type { KubeObject, ObjectRef } from '../shared/api/objects.ts';
 import type { ReasonCode } from '../shared/api/reasons.ts';
+import { asAdmitted } from '../shared/decision/fallback.ts';
 import { describe } from '../shared/decision/rules.ts';
 import { vetoes } from '../shared/decision/veto.ts';
-import { asAdmitted } from '../shared/decision/fallback.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
 import { ApiError, isNotFound } from '../shared/kube/errors.ts';
 import { claims, namespaces, type Resource, volumeSnapshots } from '../shared/kube/resource.ts';

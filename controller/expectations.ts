@@ -1,4 +1,4 @@
-import { keyOf, type KubeObject, type ObjectRef, type Stored } from '../shared/api/objects.ts';
+import { type KubeObject, keyOf, type ObjectRef, type Stored } from '../shared/api/objects.ts';
 import type { Resource } from '../shared/kube/resource.ts';
 import type { Clock } from '../shared/process/clock.ts';
 

@@ -1,4 +1,4 @@
-import { keyOf } from '../shared/api/objects.ts';
+import { keyOf, refOf } from '../shared/api/objects.ts';
 import type { Elector } from '../shared/kube/lease.ts';
 import { createQueue } from '../shared/kube/queue.ts';
 import { runWorkers } from '../shared/kube/workers.ts';
@@ -9,13 +9,17 @@ import type { Component } from '../shared/process/run.ts';
 import type { Reconcile } from './reconcile.ts';
 import type { Stores } from './stores.ts';
 import { subscribe } from './triggers.ts';
+import type { Turns } from './turns.ts';
 
-/** What only one replica does at a time: working through the DataVolumes. */
+/** What only one replica does at a time: working through the DataVolumes, and sweeping up after those that are gone. */
 
 export interface LeadOptions {
   readonly elector: Elector;
   readonly stores: Stores;
   readonly reconcile: Reconcile;
+  readonly turns: Pick<Turns, 'subscribe'>;
+  /** Runs beside the work, until its signal aborts. */
+  readonly sweeper: (signal: AbortSignal) => Promise<void>;
   readonly workers: number;
   readonly clock: Clock;
   readonly random: () => number;
@@ -43,9 +47,13 @@ export function createLeading(options: LeadOptions): Component {
   };
 }
 
-async function work({ stores, reconcile, workers, clock, random, log, metrics }: LeadOptions, lost: AbortSignal) {
-  const queue = createQueue({ clock, random, name, metrics, backoff });
-  const unsubscribe = subscribe(stores, (key) => queue.add(key));
+async function work(options: LeadOptions, lost: AbortSignal): Promise<void> {
+  const { stores, reconcile, turns, sweeper, workers, clock, random, log, metrics } = options;
+  // Namespaces take turns: a tenant with ten thousand DataVolumes does not keep the others waiting.
+  const groupOf = (key: string): string => refOf(key).namespace ?? '';
+  const queue = createQueue({ clock, random, name, metrics, backoff, groupOf });
+  const add = (key: string): void => queue.add(key);
+  const ends = [subscribe(stores, add), turns.subscribe(add)];
   for (const { metadata } of stores.volumes.list()) queue.add(keyOf(metadata));
   const handle: Reconcile = async (key, signal) => {
     const outcome = await reconcile(key, signal);
@@ -56,10 +64,13 @@ async function work({ stores, reconcile, workers, clock, random, log, metrics }:
     metrics.reconciles.inc({ controller: name, result: 'error' });
     log.warn({ err: error, key }, 'Reconciliation failed');
   };
+  const over = new AbortController();
+  const sweeping = sweeper(AbortSignal.any([lost, over.signal]));
   try {
     await runWorkers(queue, workers, handle, lost, report);
   } finally {
-    unsubscribe();
-    await queue.drain();
+    for (const end of ends) end();
+    over.abort();
+    await Promise.all([queue.drain(), sweeping]);
   }
 }

@@ -16,6 +16,8 @@ type Meta = Stored<PersistentVolume>['metadata'];
 /** Annotations that are read here. Others may be long (last-applied-configuration). */
 const readAnnotations: ReadonlySet<string> = new Set([
   annotations.contentType,
+  annotations.createdForDataVolume,
+  annotations.populatedFor,
   annotations.selectedNode,
   annotations.reclaimPolicy,
 ]);

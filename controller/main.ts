@@ -18,6 +18,8 @@ import { createExpectations } from './expectations.ts';
 import { createLeading } from './lead.ts';
 import { createReconcile } from './reconcile.ts';
 import { lookup } from './stores.ts';
+import { runSweeper } from './sweep.ts';
+import { createTurns } from './turns.ts';
 import { createWatches } from './watches.ts';
 
 /** The controller: carries out the clones that admission has authorized. Everything is put together here, and nothing else is done. */
@@ -68,6 +70,10 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
   const expectations = createExpectations((resource, key) => lookup(stores, resource, key), clock);
   const policy = { ...policyFactsOf(settings), helperImage: settings.helperImage };
   const access = accessPolicyOf(settings);
+  const { clonesPerSource: perSource, clonesPerStorageClass: perStorageClass } = settings;
+  const turns = createTurns(stores, { perSource, perStorageClass });
+  const sweeping = { client, stores, mode: settings.sweep, recorder, clock, log, metrics };
+  const sweeper = async (signal: AbortSignal): Promise<void> => runSweeper(sweeping, signal);
   const { verifier } = keys;
   const reconcile = createReconcile({
     client,
@@ -77,6 +83,9 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     expectations,
     policy,
     access,
+    executor: settings.executor,
+    limits: settings,
+    turns,
     clock,
     log,
     metrics,
@@ -91,7 +100,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     recording(recorder),
     watches,
     keys.lookout,
-    createLeading({ elector, stores, reconcile, workers, clock, random, log, metrics }),
+    createLeading({ elector, stores, reconcile, turns, sweeper, workers, clock, random, log, metrics }),
   ];
 }
 

@@ -1,9 +1,9 @@
 import type { CloneSource, DataVolume } from '../shared/api/datavolume.ts';
-import { annotations, isStrategy, type Strategy } from '../shared/api/names.ts';
+import { annotations, type Strategy } from '../shared/api/names.ts';
 import {
   controllerOf,
-  keyOf,
   type KubeObject,
+  keyOf,
   type ObjectRef,
   type PersistentVolume,
   type PersistentVolumeClaim,
@@ -14,12 +14,14 @@ import {
 import { parseQuantity, QuantityError } from '../shared/api/quantity.ts';
 import { type Decision, decide } from '../shared/decision/decide.ts';
 import type { PolicyFacts } from '../shared/decision/facts.ts';
+import { type Standing, standingOf } from '../shared/decision/fallback.ts';
 import { gatherFacts } from '../shared/decision/gather.ts';
 import { parseRecord } from '../shared/decision/record.ts';
 import { renderTarget, type TargetClaim } from '../shared/decision/target.ts';
 import { dataVolumes, volumeSnapshots } from '../shared/kube/resource.ts';
 import type { Verification } from './authorize.ts';
 import { type Children, snapshotName } from './children.ts';
+import { type InUse, inUseRule } from './in-use.ts';
 import { childrenOf, lookupsOf, type Stores, writersOf } from './stores.ts';
 
 /** Everything that the plan for one DataVolume depends on, read from the stores at one moment. No I/O, and nothing is written. */
@@ -32,6 +34,10 @@ export interface Observed {
   /** Undefined when the stamp is not valid: nobody was authorized to look. */
   readonly source: SourceState | undefined;
   readonly choice: Choice;
+  /** Strategies that were tried already, and failed for good. */
+  readonly failed: readonly Strategy[];
+  /** The user wants the volume to be made without waiting for a consumer. */
+  readonly bindNow: boolean;
   /** The target claim's class waits for the claim's first consumer. */
   readonly bindsLate: boolean;
   readonly children: Children;
@@ -56,6 +62,8 @@ export interface SourceState {
   readonly writers: readonly string[];
   /** The source is the claim of a DataVolume that is not complete. */
   readonly beingFilled: boolean;
+  /** What to do while there are writers. */
+  readonly inUse: InUse;
 }
 
 /** How the clone is to be made. */
@@ -77,12 +85,13 @@ export function observe(
   stamp: Verification,
   policy: ExecutionPolicy,
 ): Observed {
-  const source = stamp.valid ? sourceState(stores, stamp.source) : undefined;
+  const standing = standingOf(volume.metadata.annotations);
+  const source = stamp.valid ? sourceState(stores, volume, stamp.source, standing?.strategy) : undefined;
   const claim = stores.claims.get(keyOf(volume.metadata));
   const choice: Choice =
     source === undefined
       ? { by: 'nobody', message: 'without a valid stamp nothing is chosen' }
-      : choose(stores, volume, source, policy);
+      : choose(stores, volume, source, policy, standing);
   const children = childrenOf(stores, volume.metadata.uid);
   const filled = stores.persistentVolumes.get(children.temporary?.spec?.volumeName ?? '');
   const mounted = mountedOf(stores, [claim, children.temporary]);
@@ -93,6 +102,8 @@ export function observe(
     claim,
     source,
     choice,
+    failed: (standing?.fallbacks ?? []).map(({ from }) => from),
+    bindNow: volume.metadata.annotations?.[annotations.bindImmediately] !== undefined,
     bindsLate: bindsLate(stores, claim),
     children,
     filled,
@@ -109,14 +120,28 @@ function mountedOf(
   return new Set(keys.filter((key) => writersOf(stores, key).length > 0));
 }
 
-function sourceState(stores: Stores, ref: CloneSource & { readonly uid?: string }): SourceState {
+/** A snapshot: nobody writes to it. */
+const untouched = { writers: [], beingFilled: false, inUse: { rule: 'wait' } } as const;
+
+function sourceState(
+  stores: Stores,
+  volume: DataVolume,
+  ref: CloneSource & { readonly uid?: string },
+  strategy: Strategy | undefined,
+): SourceState {
   const key = keyOf(ref);
   if (ref.kind === 'VolumeSnapshot')
-    return { ref, claim: undefined, snapshot: stores.snapshots.get(key), writers: [], beingFilled: false };
+    return { ref, claim: undefined, snapshot: stores.snapshots.get(key), ...untouched };
   const claim = stores.claims.get(key);
   const writers = claim === undefined ? [] : writersOf(stores, key).map(({ metadata }) => keyOf(metadata));
-  const filling = claim !== undefined && beingFilled(stores, claim);
-  return { ref, claim, snapshot: undefined, writers: writers.toSorted(), beingFilled: filling };
+  return {
+    ref,
+    claim,
+    snapshot: undefined,
+    writers: writers.toSorted(),
+    beingFilled: claim !== undefined && beingFilled(stores, claim),
+    inUse: inUseRule(stores, volume, claim, strategy),
+  };
 }
 
 function beingFilled({ volumes }: Stores, claim: PersistentVolumeClaim): boolean {
@@ -126,14 +151,19 @@ function beingFilled({ volumes }: Stores, claim: PersistentVolumeClaim): boolean
   return filler !== undefined && filler.metadata.uid === owner.uid && filler.status?.phase !== 'Succeeded';
 }
 
-function choose(stores: Stores, volume: DataVolume, source: SourceState, policy: PolicyFacts): Choice {
+function choose(
+  stores: Stores,
+  volume: DataVolume,
+  source: SourceState,
+  policy: PolicyFacts,
+  standing: Standing | undefined,
+): Choice {
   try {
     const target = renderTarget({ volume, ...lookupsOf(stores) });
-    const record = recorded(volume);
-    if (record === undefined) return { by: 'now', decision: decideNow(stores, volume, source, policy) };
-    const { strategy } = record;
+    if (standing === undefined) return { by: 'now', decision: decideNow(stores, volume, source, policy) };
+    const { strategy } = standing;
     if (strategy !== 'snapshot' || source.ref.kind === 'VolumeSnapshot') return { by: 'record', strategy, target };
-    const snapshotClass = record.snapshotClass ?? derivedClass(stores, volume, source, policy);
+    const snapshotClass = recordedClass(volume) ?? derivedClass(stores, volume, source, policy);
     return { by: 'record', strategy, target, ...(snapshotClass === undefined ? {} : { snapshotClass }) };
   } catch (error) {
     // A size that nobody can read: the webhook refuses such, but the object may have come another way.
@@ -142,17 +172,8 @@ function choose(stores: Stores, volume: DataVolume, source: SourceState, policy:
   }
 }
 
-interface Recorded {
-  readonly strategy: Strategy;
-  readonly snapshotClass?: string;
-}
-
-/** The strategy, where annotation and record agree; else it counts as not decided. */
-function recorded({ metadata }: DataVolume): Recorded | undefined {
-  const named = metadata.annotations?.[annotations.cloneType];
-  const record = parseRecord(metadata.annotations?.[annotations.decision]);
-  if (!isStrategy(named) || record?.outcome !== 'chosen' || record.strategy !== named) return undefined;
-  return { strategy: named, ...(record.snapshotClass === undefined ? {} : { snapshotClass: record.snapshotClass }) };
+function recordedClass({ metadata }: DataVolume): string | undefined {
+  return parseRecord(metadata.annotations?.[annotations.decision])?.snapshotClass;
 }
 
 /** For a record that names no class, as those of earlier versions: the one that a decision would take now. */

@@ -1,9 +1,12 @@
 import { type DataVolume, isClone } from '../shared/api/datavolume.ts';
 import type { Stored } from '../shared/api/objects.ts';
+import type { Fallback } from '../shared/decision/fallback.ts';
+import { adoption } from './adopt.ts';
 import type { Right } from './authorize.ts';
 import type { Children } from './children.ts';
 import type { Effect } from './effects.ts';
 import { type Observed, ownClaim } from './observe.ts';
+import { decided } from './steps/admission.ts';
 import { cleanUp } from './steps/cleanup.ts';
 import { stepsFor } from './steps/index.ts';
 import { release } from './steps/parts.ts';
@@ -13,12 +16,29 @@ import { type Step, type Wait, waitFor } from './steps/step.ts';
 export type Plan =
   /** Not ours to look after. */
   | { readonly state: 'ignored' }
-  | { readonly state: 'waiting'; readonly step: string; readonly wait: Wait }
+  | {
+      readonly state: 'waiting';
+      readonly step: string;
+      readonly wait: Wait;
+      /** The wait has lasted too long; what is to be told of that. */
+      readonly stalled?: string;
+    }
   /** The step may begin when the user still has the right: ask, and plan again with the answer. */
   | { readonly state: 'asking'; readonly step: string }
-  | { readonly state: 'acting'; readonly step: string; readonly effects: readonly Effect[] }
+  | {
+      readonly state: 'acting';
+      readonly step: string;
+      readonly effects: readonly Effect[];
+      /** They leave the strategy for another one, which is told once they are written. */
+      readonly fallback?: Fallback;
+    }
   /** The clone is complete; what is left to write once the status says so. */
-  | { readonly state: 'done'; readonly effects: readonly Effect[] };
+  | {
+      readonly state: 'done';
+      readonly effects: readonly Effect[];
+      /** Nothing was cloned: the claim was there, with its content. */
+      readonly adopted?: true;
+    };
 
 /** A right that was taken away may be given back, and no watch tells. */
 const revokedAgain = 10 * 60_000;
@@ -28,6 +48,8 @@ export function plan(o: Observed, right: Right): Plan {
   const { volume } = o;
   if (volume.metadata.deletionTimestamp !== undefined) return letGo(volume, o.children);
   if (!isClone(volume)) return { state: 'ignored' };
+  const adopted = adoption(o);
+  if (adopted !== undefined) return adopted;
   if (isFinished(o)) return o.stamp.valid ? { state: 'done', effects: release(volume) } : { state: 'ignored' };
   const step = stepsFor(o).find((candidate) => !candidate.done(o));
   if (step === undefined) return { state: 'done', effects: [] };
@@ -45,13 +67,19 @@ export function letGo(volume: Stored<DataVolume>, children: Children): Extract<P
 }
 
 /**
- * Success is final: a claim that its user deletes afterwards is not cloned again, and what CDI or anyone else completed is not touched.
- * Only a claim that is there can still take it back, by losing its volume.
+ * What CDI or anyone else completed is not touched. What we completed stays complete as long as its claim is bound; a claim that its
+ * user deletes is cloned again, as CDI does it (cdi-behaviour 3.9): people reset volumes so, and a DataVolume stands for the claim of its
+ * name. It is a new clone in every respect: the right is asked for again, and the source has to be the one that was authorized.
  */
 function isFinished(o: Observed): boolean {
   if (o.volume.status?.phase !== 'Succeeded') return false;
-  const own = ownClaim(o);
-  return own?.status?.phase !== 'Lost' || !o.stamp.valid;
+  return ownClaim(o)?.status?.phase === 'Bound' || !o.stamp.valid;
+}
+
+/** For CDI, which carries the clone out: nothing but the decision, where admission had to put it off. */
+export function planDecision(o: Observed): Plan {
+  const step = decided.done(o) || !o.stamp.valid || !isClone(o.volume) ? undefined : decided;
+  return step === undefined || step.waits(o) !== undefined ? { state: 'ignored' } : act(step, o);
 }
 
 function guarded(step: Step, o: Observed, right: Right): Plan {
@@ -61,7 +89,7 @@ function guarded(step: Step, o: Observed, right: Right): Plan {
     case 'allowed':
       return act(step, o);
     case 'denied': {
-      const wait = waitFor('Pending', 'CloneAuthorizationRevoked', right.message, { again: revokedAgain });
+      const wait = waitFor('Pending', right.reason, right.message, { again: revokedAgain });
       return { state: 'waiting', step: step.name, wait };
     }
     case 'failed': {

@@ -6,31 +6,41 @@ import type { Outcome } from '../shared/kube/workers.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
+import type { AccessPolicy } from '../shared/trust/access.ts';
 import type { Verifier } from '../shared/trust/keys.ts';
-import { announce } from './announce.ts';
+import { announce, announceFallback } from './announce.ts';
 import { type Applied, type Applier, createApplier } from './apply.ts';
 import { askRight, unasked, verify } from './authorize.ts';
 import type { Effect } from './effects.ts';
+import { createEvidence } from './evidence.ts';
 import { type Expectations, patience } from './expectations.ts';
 import { type ExecutionPolicy, type Observed, observe } from './observe.ts';
-import { letGo, type Plan, plan } from './plan.ts';
+import { letGo, type Plan, plan, planDecision } from './plan.ts';
 import { sameStatus, statusOf, type Telling } from './status.ts';
+import { canCarryOut } from './steps/index.ts';
 import { hasFinalizer, patchVolume } from './steps/parts.ts';
-import type { Wait } from './steps/step.ts';
 import { childrenOf, type Stores } from './stores.ts';
+import type { Turns } from './turns.ts';
+import { type Considered, createWaiting, type Limits, type Waiting, type Waits } from './waiting.ts';
 
-/** One pass over one DataVolume: look, plan, write. What happened before is seen in the objects; nothing is remembered between passes. */
+/** One pass over one DataVolume: look, plan, write. What happened before is seen in the objects; nothing is remembered that a restart would miss. */
 
 export interface Surroundings {
-  readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove' | 'review'>;
+  readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove' | 'review' | 'pages'>;
   readonly stores: Stores;
   readonly verifier: Verifier;
   readonly recorder: Pick<Recorder, 'emit'>;
   readonly expectations: Expectations;
   readonly policy: ExecutionPolicy;
+  /** By which a clone is authorized once more before it begins; the webhook's. */
+  readonly access: AccessPolicy;
+  /** Who carries clones out; for CDI only the decision is written down. */
+  readonly executor: 'clonegate' | 'cdi';
+  readonly limits: Limits;
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused' | 'reconciles'>;
+  readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused' | 'fallbacks' | 'stalled'>;
 }
 
 export type Reconcile = (key: string, signal: AbortSignal) => Promise<Outcome>;
@@ -41,16 +51,19 @@ const retry: Outcome = { kind: 'retry' };
 const written: Outcome = { kind: 'after', ms: patience };
 
 export function createReconcile(around: Surroundings): Reconcile {
-  const { stores, expectations } = around;
+  const { stores, expectations, turns } = around;
   const pass = new Pass(around);
   return async (key, signal) => {
     const volume = stores.volumes.get(key);
     if (volume === undefined) {
       expectations.forget(key);
+      turns.seen(key);
+      pass.forget(key);
       return done;
     }
     const behind = expectations.pending(key);
     if (behind !== undefined) return { kind: 'after', ms: behind };
+    turns.seen(key);
     return pass.over(key, volume, signal);
   };
 }
@@ -58,14 +71,21 @@ export function createReconcile(around: Surroundings): Reconcile {
 class Pass {
   readonly #around: Surroundings;
   readonly #applier: Applier;
+  readonly #waiting: Waiting;
 
   constructor(around: Surroundings) {
+    const { client, expectations, clock, log, limits } = around;
     this.#around = around;
-    this.#applier = createApplier(around.client, around.expectations);
+    this.#applier = createApplier(client, expectations);
+    this.#waiting = createWaiting({ evidence: createEvidence(client, clock, log), clock, limits, canCarryOut });
+  }
+
+  forget(key: string): void {
+    this.#waiting.forget(key);
   }
 
   async over(key: string, volume: Stored<DataVolume>, signal: AbortSignal): Promise<Outcome> {
-    const { stores, verifier, policy, client } = this.#around;
+    const { stores, verifier, policy, executor } = this.#around;
     // Before the stamp is looked at: nothing that is wrong with it may keep anyone from deleting.
     if (volume.metadata.deletionTimestamp !== undefined) {
       const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid));
@@ -73,9 +93,25 @@ class Pass {
     }
     if (!isClone(volume) || isSettled(stores, volume)) return done;
     const o = observe(stores, volume, await verify(verifier, volume), policy);
+    if (executor === 'cdi') return this.#carryOut(key, o, planDecision(o), signal);
     const first = plan(o, unasked);
-    if (first.state !== 'asking' || !o.stamp.valid) return this.#carryOut(key, o, first, signal);
-    return this.#carryOut(key, o, plan(o, await askRight(client, o.stamp, { signal })), signal);
+    return this.#carryOut(key, o, first.state === 'asking' ? await this.#ask(key, o, first, signal) : first, signal);
+  }
+
+  /** First whether it is its turn, then whether its user still has the right: who has to wait is asked about when the wait is over. */
+  async #ask(
+    key: string,
+    o: Observed,
+    { step }: Extract<Plan, { state: 'asking' }>,
+    signal: AbortSignal,
+  ): Promise<Plan> {
+    const { client, access, turns } = this.#around;
+    if (!o.stamp.valid) return { state: 'ignored' };
+    const wait = hasFinalizer(o.volume) ? undefined : turns.wait(key, o);
+    if (wait !== undefined) return { state: 'waiting', step, wait };
+    const { user, source } = o.stamp;
+    const question = { user, source, into: o.volume.metadata.namespace ?? '' };
+    return plan(o, await askRight(client, question, access, { signal }));
   }
 
   async #carryOut(key: string, o: Observed, next: Plan, signal: AbortSignal): Promise<Outcome> {
@@ -84,7 +120,7 @@ class Pass {
       case 'asking':
         return done;
       case 'waiting':
-        return (await this.#report(key, o, next, signal)) === 'stale' ? retry : outcomeOf(next.wait);
+        return this.#wait(key, o, next, signal);
       case 'done': {
         const reported = await this.#report(key, o, next, signal);
         if (reported === 'same') return this.#write(key, next.effects, signal);
@@ -93,10 +129,22 @@ class Pass {
       case 'acting': {
         const applied = await this.#applier.apply(key, next.effects, { signal });
         this.#around.log.debug({ dataVolume: o.volume, step: next.step, result: applied.kind }, 'Step taken');
-        if (applied.kind !== 'refused') return applied.kind === 'stale' ? retry : written;
-        return this.#carryOut(key, o, { state: 'waiting', step: next.step, wait: applied.wait }, signal);
+        if (applied.kind === 'refused')
+          return this.#wait(key, o, { state: 'waiting', step: next.step, wait: applied.wait }, signal);
+        if (applied.kind === 'stale') return retry;
+        if (next.fallback !== undefined) announceFallback(this.#around, o, next.fallback);
+        return written;
       }
     }
+  }
+
+  async #wait(key: string, o: Observed, next: Waits, signal: AbortSignal): Promise<Outcome> {
+    // What does not begin does not take up a place.
+    if (!hasFinalizer(o.volume)) this.#around.turns.seen(key);
+    const considered = await this.#waiting.consider(key, o, next, signal);
+    const now = considered.plan;
+    if (now.state !== 'waiting') return this.#carryOut(key, o, now, signal);
+    return (await this.#report(key, o, now, signal)) === 'stale' ? retry : outcomeOf(now, considered);
   }
 
   async #write(key: string, effects: readonly Effect[], signal: AbortSignal): Promise<Outcome> {
@@ -123,7 +171,8 @@ function isSettled({ claims }: Stores, volume: Stored<DataVolume>): boolean {
   return ready && claims.get(keyOf(volume.metadata))?.status?.phase === 'Bound';
 }
 
-function outcomeOf(wait: Wait): Outcome {
-  if (wait.retry === true) return retry;
-  return wait.again === undefined ? done : { kind: 'after', ms: wait.again };
+function outcomeOf({ wait }: Waits, { within }: Considered): Outcome {
+  if (wait.retry === true) return { kind: 'retry', ...(within === undefined ? {} : { within }) };
+  const ms = Math.min(wait.again ?? Number.POSITIVE_INFINITY, within ?? Number.POSITIVE_INFINITY);
+  return Number.isFinite(ms) ? { kind: 'after', ms } : done;
 }

@@ -1,5 +1,5 @@
 import type { ConditionStatus, DataVolumeCondition, DataVolumeStatus, Phase } from '../shared/api/datavolume.ts';
-import { keyOf } from '../shared/api/objects.ts';
+import { keyOf, type PersistentVolumeClaim } from '../shared/api/objects.ts';
 import type { ReasonCode } from '../shared/api/reasons.ts';
 import { type Observed, ownClaim, targetRef } from './observe.ts';
 import type { Plan } from './plan.ts';
@@ -11,13 +11,14 @@ import type { Wait } from './steps/step.ts';
 export type Telling = Extract<Plan, { state: 'waiting' | 'done' }>;
 
 export function statusOf(o: Observed, plan: Telling, now: Date): DataVolumeStatus {
-  const own = ownClaim(o);
-  const news = plan.state === 'done' ? completed : plan.wait;
-  const made = [bound(o, news), running(news), ready(o, news)];
+  const adopted = plan.state === 'done' && plan.adopted === true;
+  const own = adopted ? o.claim : ownClaim(o);
+  const news = plan.state === 'done' ? completed(adopted) : plan.wait;
+  const made = [bound(o, own, news), running(news), ready(news, plan.state === 'waiting' ? plan.stalled : undefined)];
   return {
     ...o.volume.status,
     phase: news.phase,
-    progress: news.phase === 'Succeeded' ? '100.0%' : 'N/A',
+    progress: plan.state === 'done' && !adopted ? '100.0%' : 'N/A',
     ...(own === undefined ? {} : { claimName: own.metadata.name }),
     conditions: made.map((condition) => dated(condition, o.volume.status?.conditions, now)),
   };
@@ -25,7 +26,10 @@ export function statusOf(o: Observed, plan: Telling, now: Date): DataVolumeStatu
 
 type News = Pick<Wait, 'phase' | 'reason' | 'message'>;
 
-const completed: News = { phase: 'Succeeded', reason: 'Completed', message: 'the clone is complete' };
+function completed(adopted: boolean): News {
+  const message = adopted ? 'the claim was there, with its content' : 'the clone is complete';
+  return { phase: 'Succeeded', reason: 'Completed', message };
+}
 
 type Undated = Pick<DataVolumeCondition, 'type' | 'status'> & { readonly reason: ReasonCode; readonly message: string };
 
@@ -33,13 +37,9 @@ function condition(type: Undated['type'], status: ConditionStatus, reason: Reaso
   return { type, status, reason, message };
 }
 
-function bound(o: Observed, news: News): Undated {
-  const own = ownClaim(o);
+function bound(o: Observed, own: PersistentVolumeClaim | undefined, { reason, message }: News): Undated {
+  if (own === undefined) return condition('Bound', 'False', reason, message);
   const name = `PersistentVolumeClaim ${keyOf(targetRef(o.volume))}`;
-  if (own === undefined) {
-    const gone = news.phase === 'Succeeded';
-    return condition('Bound', 'False', gone ? 'NotFound' : news.reason, gone ? `${name} does not exist` : news.message);
-  }
   const { phase } = own.status ?? {};
   if (phase === 'Bound') return condition('Bound', 'True', 'Bound', `${name} is bound`);
   if (phase === 'Lost') return condition('Bound', 'False', 'ClaimLost', `${name} lost its volume`);
@@ -59,18 +59,21 @@ function running({ phase, reason, message }: News): Undated {
   return condition('Running', workPhases.has(phase) ? 'True' : 'False', reason, message);
 }
 
-function ready(o: Observed, { phase, reason, message }: News): Undated {
-  if (phase !== 'Succeeded') return condition('Ready', phase === 'Unknown' ? 'Unknown' : 'False', reason, message);
-  if (ownClaim(o) !== undefined) return condition('Ready', 'True', reason, message);
-  return condition('Ready', 'False', 'NotFound', `PersistentVolumeClaim ${keyOf(targetRef(o.volume))} does not exist`);
+function ready({ phase, reason, message }: News, stalled: string | undefined): Undated {
+  if (stalled !== undefined) return condition('Ready', 'False', 'CloneStalled', stalled);
+  const status = phase === 'Succeeded' ? 'True' : phase === 'Unknown' ? 'Unknown' : 'False';
+  return condition('Ready', status, reason, message);
 }
 
-/** A condition that says the same as before keeps its times, so that nothing is written when nothing has changed. */
+/**
+ * A condition that says the same as before keeps its times, so that nothing is written when nothing has changed. The transition is that
+ * of status or reason: Running then tells how long the clone has waited for the same thing, also to a program that has just started.
+ */
 function dated(made: Undated, before: readonly DataVolumeCondition[] = [], now: Date): DataVolumeCondition {
   const last = before.find(({ type }) => type === made.type);
   const at = now.toISOString().replace(/\.\d+Z$/, 'Z');
-  const moved = last?.status !== made.status;
-  const changed = moved || last?.reason !== made.reason || last?.message !== made.message;
+  const moved = last?.status !== made.status || last.reason !== made.reason;
+  const changed = moved || last?.message !== made.message;
   return {
     ...made,
     lastTransitionTime: moved ? at : (last?.lastTransitionTime ?? at),

@@ -2,8 +2,8 @@ import { type CloneSource, type DataVolume, namedSource } from '../shared/api/da
 import { annotations, isStrategy } from '../shared/api/names.ts';
 import {
   type CSIDriver,
-  keyOf,
   type KubeObject,
+  keyOf,
   type ObjectMeta,
   type PersistentVolume,
   type PersistentVolumeClaim,
@@ -26,6 +26,7 @@ import {
 } from '../shared/kube/resource.ts';
 import { createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
 import { type Children, helperName, isChild, ownerUidOf, snapshotName, temporaryName } from './children.ts';
+import { groupsOf } from './groups.ts';
 import { hintedSource } from './hint.ts';
 import { leanClaim, leanHelper, leanSnapshot, leanVolume } from './lean.ts';
 
@@ -47,7 +48,14 @@ export interface Stores {
 
 type Filled<S> = { readonly [K in keyof S]: S[K] extends StoreReader<infer T> ? Store<T> : S[K] };
 
-const indexes = { source: 'source', undecided: 'undecided', writes: 'writes', uid: 'uid', owner: 'owner' } as const;
+const indexes = {
+  source: 'source',
+  undecided: 'undecided',
+  writes: 'writes',
+  uid: 'uid',
+  owner: 'owner',
+  group: 'group',
+} as const;
 const all = 'all';
 const byOwner = {
   [indexes.owner]: (object: { readonly metadata: ObjectMeta }) => {
@@ -63,6 +71,7 @@ export function createStores(snapshotsServed: () => boolean): Filled<Stores> {
         [indexes.source]: (volume) => sourcesOf(volume).map(sourceKey),
         [indexes.undecided]: (volume) => (isUndecided(volume) ? [all] : []),
         [indexes.uid]: ({ metadata }) => [metadata.uid],
+        [indexes.group]: (volume) => groupsOf(volume, sourcesOf(volume)),
       },
     }),
     claims: createStore<PersistentVolumeClaim>({ transform: leanClaim, indexes: byOwner }),
@@ -95,6 +104,11 @@ export function clonesOf({ volumes }: Stores, source: CloneSource): readonly Sto
 /** DataVolumes for which no strategy is chosen yet. */
 export function undecided({ volumes }: Stores): readonly Stored<DataVolume>[] {
   return volumes.by(indexes.undecided, all);
+}
+
+/** Clones of a group that are not at their end. */
+export function clonesIn({ volumes }: Stores, group: string): readonly Stored<DataVolume>[] {
+  return volumes.by(indexes.group, group);
 }
 
 /** Key of the DataVolume that has this uid. */
@@ -150,7 +164,7 @@ function sourceKey({ kind, namespace, name }: CloneSource): string {
  * What a change has to wake the DataVolume for: the source that it names, or where a DataSource led at admission. The stamp is only read
  * here, not verified; a forged one wakes its own DataVolume for nothing.
  */
-function sourcesOf(volume: DataVolume): readonly CloneSource[] {
+export function sourcesOf(volume: DataVolume): readonly CloneSource[] {
   const source = namedSource(volume) ?? hintedSource(volume.metadata.annotations?.[annotations.stamp]);
   return source === undefined ? [] : [source];
 }

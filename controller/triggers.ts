@@ -1,5 +1,5 @@
 import type { CloneSource, DataVolume } from '../shared/api/datavolume.ts';
-import { keyOf, type KubeObject, type PersistentVolume, type Pod, refOf, type Stored } from '../shared/api/objects.ts';
+import { type KubeObject, keyOf, type PersistentVolume, type Pod, refOf, type Stored } from '../shared/api/objects.ts';
 import type { Change, StoreReader } from '../shared/kube/store.ts';
 import { ownerUidOf } from './children.ts';
 import { clonesOf, keyOfVolume, type Stores, undecided, writtenBy } from './stores.ts';

@@ -21,14 +21,10 @@ const stamped = gate('stamped', ({ stamp }) =>
  * had been complete, too.
  */
 const sameSource = gate('same-source', (o) => {
-  const { source, volume } = o;
+  const { source } = o;
   const stampedUid = source?.ref.uid;
   const uid = sourceObject(source)?.metadata.uid;
-  const lost = volume.status?.conditions?.some(({ reason }) => reason === 'ErrClaimLost') === true;
-  const complete =
-    isIndependent(o) ||
-    ownClaim(o)?.status?.phase === 'Lost' ||
-    (ownClaim(o) !== undefined && (lost || volume.status?.phase === 'Succeeded'));
+  const complete = isIndependent(o) || ownClaim(o)?.status?.phase === 'Lost';
   if (complete || stampedUid === undefined || uid === undefined || uid === stampedUid) return undefined;
   const { kind, namespace, name } = source?.ref ?? { kind: '', namespace: '', name: '' };
   return waitFor(

@@ -34,7 +34,8 @@ export function helperPod({ volume, helperImage }: Observed, claim: Stored<Persi
       // No program runs in it that could use a token or find services.
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      terminationGracePeriodSeconds: 0,
+      // Not 0, which would take the pod away before its node has let go of the volume. The image ends at once when it is asked to.
+      terminationGracePeriodSeconds: 5,
       // No fsGroup: it would change the owner of everything in the clone.
       securityContext: { runAsNonRoot: true, runAsUser: nobody, seccompProfile: { type: 'RuntimeDefault' } },
     },

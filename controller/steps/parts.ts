@@ -1,8 +1,8 @@
 import type { DataVolume } from '../../shared/api/datavolume.ts';
 import { finalizer, labels } from '../../shared/api/names.ts';
 import {
-  keyOf,
   type KubeObject,
+  keyOf,
   type ObjectMeta,
   type ObjectReference,
   type OwnerReference,

@@ -1,6 +1,6 @@
 import { keyOf } from '../../shared/api/objects.ts';
 import { claims, volumeSnapshots } from '../../shared/kube/resource.ts';
-import { capacityOf, fromVolume, isFrom, type Observed, ownClaim, sourceObject, type SourceState } from '../observe.ts';
+import { capacityOf, fromVolume, isFrom, type Observed, ownClaim, type SourceState, sourceObject } from '../observe.ts';
 import { about, isGoing } from './parts.ts';
 import { gate, type Wait, waitFor } from './step.ts';
 
@@ -51,7 +51,7 @@ function snapshotWaits({ snapshot }: SourceState, name: string): Wait | undefine
   return waitFor('CloneScheduled', 'SnapshotNotReady', `${name} is not ready to use yet`, { type: 'Normal', on });
 }
 
-function claimWaits({ claim, writers, beingFilled }: SourceState, name: string): Wait | undefined {
+function claimWaits({ claim, writers, beingFilled, inUse }: SourceState, name: string): Wait | undefined {
   if (claim === undefined) return undefined;
   const on = about(claims, claim);
   if (beingFilled)
@@ -61,11 +61,12 @@ function claimWaits({ claim, writers, beingFilled }: SourceState, name: string):
     });
   if (claim.status?.phase !== 'Bound' || capacityOf(claim) === undefined)
     return waitFor('CloneScheduled', 'SourceNotBound', `${name} has no volume yet`, { type: 'Normal', on });
-  if (writers.length === 0) return undefined;
+  if (writers.length === 0 || inUse.rule === 'clone') return undefined;
+  const why = 'why' in inUse ? `; ${inUse.why}` : '';
   return waitFor(
     'CloneScheduled',
     'CloneSourceInUse',
-    `${name} is in use by ${podList(writers)}, which may write to it`,
+    `${name} is in use by ${podList(writers)}, which may write to it${why}`,
   );
 }
 

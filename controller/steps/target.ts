@@ -1,8 +1,8 @@
+import type { Phase } from '../../shared/api/datavolume.ts';
 import { annotations } from '../../shared/api/names.ts';
 import { keyOf, type PersistentVolumeClaim, type Stored, type TypedLocalReference } from '../../shared/api/objects.ts';
-import { claims } from '../../shared/kube/resource.ts';
-import type { Phase } from '../../shared/api/datavolume.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
+import { claims } from '../../shared/kube/resource.ts';
 import type { Effect } from '../effects.ts';
 import { type Observed, ownClaim, targetRef } from '../observe.ts';
 import { targetClaim } from './claim.ts';

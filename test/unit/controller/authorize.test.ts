@@ -3,8 +3,8 @@ import { askRight, verify } from '../../../controller/authorize.ts';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import {
-  keyOf,
   type KubeObject,
+  keyOf,
   type ObjectRef,
   type Stored,
   type SubjectAccessReview,

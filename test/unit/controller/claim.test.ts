@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { plan } from '../../../controller/plan.ts';
 import { annotations, labels } from '../../../shared/api/names.ts';
 import type { PersistentVolumeClaim } from '../../../shared/api/objects.ts';
-import { claim, observed, volume, type VolumeOptions, type World, world } from './world.ts';
+import { claim, observed, type VolumeOptions, volume, type World, world } from './world.ts';
 
 /** The claim that would be created. */
 function made(options: VolumeOptions = {}, stores: World = world()): PersistentVolumeClaim {

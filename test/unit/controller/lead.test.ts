@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createLeading } from '../../../controller/lead.ts';
 import type { Reconcile } from '../../../controller/reconcile.ts';
+import { createTurns } from '../../../controller/turns.ts';
 import type { Elector, Lead } from '../../../shared/kube/lease.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
@@ -36,6 +37,7 @@ function setup(reconcile: Reconcile) {
   const stores = world();
   stores.volumes.upsert(volume());
   const election = new Election();
+  const swept: string[] = [];
   const metrics = createMetrics({ process: false });
   const clock = new FakeClock();
   const log = createLogger({ level: 'silent', name: 'test' });
@@ -43,6 +45,8 @@ function setup(reconcile: Reconcile) {
     elector: election,
     stores,
     reconcile,
+    turns: createTurns(stores, { perSource: 0, perStorageClass: 0 }),
+    sweeper: async (signal) => void signal.addEventListener('abort', () => swept.push('ended')),
     workers: 2,
     clock,
     random: () => 0,
@@ -57,7 +61,7 @@ function setup(reconcile: Reconcile) {
     election.elect();
     await component.stop?.();
   };
-  return { stores, election, metrics, clock, start, stop, failures };
+  return { stores, election, metrics, clock, start, stop, failures, swept };
 }
 
 const changed = (resourceVersion: string) => volume({ metadata: { resourceVersion } });
@@ -118,7 +122,7 @@ test('a pass that fails is counted and comes again', async () => {
 
 test('a leadership that is lost ends the program, and the work with it', async () => {
   let signalled: AbortSignal | undefined;
-  const { election, start, stop, failures } = setup(async (_key, signal) => {
+  const { election, start, stop, failures, swept } = setup(async (_key, signal) => {
     signalled = signal;
     return { kind: 'done' };
   });
@@ -130,5 +134,6 @@ test('a leadership that is lost ends the program, and the work with it', async (
 
   expect(failures).toEqual([new Error('lost')]);
   expect(signalled?.aborted).toBe(true);
+  expect(swept).toEqual(['ended']);
   await stop();
 });

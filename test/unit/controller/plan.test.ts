@@ -290,7 +290,9 @@ describe('a clone waits', () => {
   });
 
   test('when the right was taken away, and asks again in a while', () => {
-    expect(plan(observed(), { answer: 'denied', message: 'user "jane" may not' })).toEqual({
+    expect(
+      plan(observed(), { answer: 'denied', reason: 'CloneAuthorizationRevoked', message: 'user "jane" may not' }),
+    ).toEqual({
       state: 'waiting',
       step: 'claimed',
       wait: {
@@ -412,8 +414,20 @@ describe('a clone that succeeded', () => {
     });
   });
 
-  test('is not made again when its user deletes the claim', () => {
-    expect(plan(observed(world(), volume({ status: succeeded })), allowed)).toEqual({ state: 'done', effects: [] });
+  test('is made again when its user deletes the claim, as CDI does it, but not before the right was asked for again', () => {
+    const o = observed(world(), volume({ status: succeeded }));
+
+    expect(plan(o, unasked)).toEqual({ state: 'asking', step: 'claimed' });
+    expect(plan(o, allowed)).toMatchObject({ state: 'acting', effects: [{ kind: 'patch' }, { kind: 'create' }] });
+  });
+
+  test('is not made again of another source than the one that was authorized', () => {
+    const stores = changed((all) => all.claims.upsert(claim('source', { metadata: { uid: 'another' } })));
+
+    expect(plan(observed(stores, volume({ status: succeeded })), allowed)).toMatchObject({
+      state: 'waiting',
+      wait: { phase: 'Failed', reason: 'SourceReplaced' },
+    });
   });
 
   test('is left alone when it was not ours', () => {

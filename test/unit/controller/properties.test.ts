@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { newsOf } from '../../../controller/announce.ts';
 import type { Right, Verification } from '../../../controller/authorize.ts';
+import type { Effect } from '../../../controller/effects.ts';
 import type { Observed } from '../../../controller/observe.ts';
 import { type Plan, plan } from '../../../controller/plan.ts';
 import { sameStatus, statusOf } from '../../../controller/status.ts';
-import type { Effect } from '../../../controller/effects.ts';
 import { finalizer, type Strategy } from '../../../shared/api/names.ts';
 import { controllerOf, type KubeObject } from '../../../shared/api/objects.ts';
 import { claim, created, observed, owner, pod, source, storageClass, target, valid, volume, world } from './world.ts';
@@ -58,7 +58,7 @@ const stamps = mostly<Verification>(
 const rights = mostly<Right>(
   { answer: 'allowed' },
   { answer: 'unasked' },
-  { answer: 'denied', message: 'no' },
+  { answer: 'denied', reason: 'CloneAuthorizationRevoked', message: 'no' },
   { answer: 'failed', message: 'nobody' },
 );
 

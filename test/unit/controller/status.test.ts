@@ -5,7 +5,8 @@ import type { Observed } from '../../../controller/observe.ts';
 import { plan } from '../../../controller/plan.ts';
 import { sameStatus, statusOf, type Telling } from '../../../controller/status.ts';
 import type { DataVolumeStatus } from '../../../shared/api/datavolume.ts';
-import { claim, observed, pod, target, volume, type World, world } from './world.ts';
+import { annotations } from '../../../shared/api/names.ts';
+import { claim, observed, owner, pod, target, volume, type World, world } from './world.ts';
 
 const now = new Date('2026-05-06T07:08:09.123Z');
 const later = new Date('2026-05-06T08:00:00Z');
@@ -96,14 +97,18 @@ describe('the status', () => {
     expect(status.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('Unknown');
   });
 
-  test('of a complete clone whose claim was deleted stays Succeeded but is not ready, and is no news', () => {
-    const { status, news } = tell(observed(world(), volume({ status: { phase: 'Succeeded', claimName: 'target' } })));
+  test('of a claim that was taken over as it is tells that nothing was cloned, and is no news', () => {
+    const stores = world();
+    stores.claims.upsert(claim('target', { metadata: { ownerReferences: [owner] }, phase: 'Pending', capacity: null }));
+    const adopting = volume({ metadata: { annotations: { [annotations.allowClaimAdoption]: 'true' } } });
 
-    expect(status).toMatchObject({ phase: 'Succeeded', claimName: 'target' });
+    const { status, news } = tell(observed(stores, adopting));
+
+    expect(status).toMatchObject({ phase: 'Succeeded', progress: 'N/A', claimName: 'target' });
     expect(conditionsOf(status)).toEqual([
-      ['Bound', 'False', 'NotFound', 'PersistentVolumeClaim tenant/target does not exist'],
-      ['Running', 'False', 'Completed', 'the clone is complete'],
-      ['Ready', 'False', 'NotFound', 'PersistentVolumeClaim tenant/target does not exist'],
+      ['Bound', 'False', 'Pending', 'PersistentVolumeClaim tenant/target is not bound yet'],
+      ['Running', 'False', 'Completed', 'the claim was there, with its content'],
+      ['Ready', 'True', 'Completed', 'the claim was there, with its content'],
     ]);
     expect(news).toBeUndefined();
   });
@@ -142,17 +147,26 @@ describe('the times of conditions', () => {
     expect(again.news).toBeUndefined();
   });
 
-  test('move with the status of the condition, and only the heartbeat with its words', () => {
+  test('move with status and reason of the condition', () => {
     const { status } = tell(observed(withTarget('Bound'), volume({ status: first })), later);
     const [bound, running, ready] = status.conditions ?? [];
 
     expect(bound?.lastTransitionTime).toBe('2026-05-06T08:00:00Z');
     expect(running?.lastTransitionTime).toBe('2026-05-06T08:00:00Z');
     expect(ready?.lastTransitionTime).toBe('2026-05-06T08:00:00Z');
-    const stores = withTarget('Bound', '512Mi');
-    const small = tell(observed(stores, volume({ status: first })), later).status.conditions?.[1];
-    expect(small).toMatchObject({
-      status: 'True',
+  });
+
+  test('do not move with the words alone, so that the wait has lasted since its reason', () => {
+    const inUse = (...names: readonly string[]): World => {
+      const stores = world();
+      for (const name of names) stores.pods.upsert(pod(name));
+      return stores;
+    };
+    const before = tell(observed(inUse('a'))).status;
+    const running = tell(observed(inUse('a', 'b'), volume({ status: before })), later).status.conditions?.[1];
+
+    expect(running).toMatchObject({
+      reason: 'CloneSourceInUse',
       lastTransitionTime: '2026-05-06T07:08:09Z',
       lastHeartbeatTime: '2026-05-06T08:00:00Z',
     });

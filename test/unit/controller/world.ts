@@ -1,3 +1,6 @@
+import type { Verification } from '../../../controller/authorize.ts';
+import { type Observed, observe } from '../../../controller/observe.ts';
+import { createStores } from '../../../controller/stores.ts';
 import type { CloneSource, DataVolume, DataVolumeStatus } from '../../../shared/api/datavolume.ts';
 import { annotations, type Strategy } from '../../../shared/api/names.ts';
 import type {
@@ -10,9 +13,6 @@ import type {
   Stored,
 } from '../../../shared/api/objects.ts';
 import { encodeRecord } from '../../../shared/decision/record.ts';
-import type { Verification } from '../../../controller/authorize.ts';
-import { type Observed, observe } from '../../../controller/observe.ts';
-import { createStores } from '../../../controller/stores.ts';
 
 /** A small cluster in the controller's stores: one class, one source that can be cloned, one DataVolume that asks for it. */
 

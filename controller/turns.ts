@@ -1,0 +1,148 @@
+import type { DataVolume } from '../shared/api/datavolume.ts';
+import { annotations } from '../shared/api/names.ts';
+import { keyOf, type Stored } from '../shared/api/objects.ts';
+import { conditionOf } from './conditions.ts';
+import { classGroup, groupsOf, sourceGroup } from './groups.ts';
+import type { Observed } from './observe.ts';
+import { hasFinalizer } from './steps/parts.ts';
+import { type Wait, waitFor } from './steps/step.ts';
+import { clonesIn, type Stores, sourcesOf } from './stores.ts';
+
+/**
+ * How many clones of one source, and into one StorageClass, are under way at the same time. Who is next follows from the objects alone,
+ * so that a restart changes nothing: namespaces take turns, and within one the oldest is first.
+ */
+
+export interface TurnLimits {
+  /** 0: any number. */
+  readonly perSource: number;
+  readonly perStorageClass: number;
+}
+
+/** Clones that share a limit. */
+interface Group {
+  readonly name: string;
+  readonly limit: number;
+  readonly members: readonly Stored<DataVolume>[];
+}
+
+export interface Turns {
+  /** Undefined when the clone may begin; it is then counted as if it had, until {@link seen}. */
+  wait(key: string, o: Observed): Wait | undefined;
+  /** What was written for it has come back, or nothing was: the stores say how far it is. */
+  seen(key: string): void;
+  /** Tells of those whose turn it may be because another has come to its end. */
+  subscribe(add: (key: string) => void): () => void;
+}
+
+export function createTurns(stores: Stores, limits: TurnLimits): Turns {
+  /** Those that were let through and do not show it in the stores yet: workers must not let through one too many in between. */
+  const starting = new Set<string>();
+  const group = (limit: number, name: string, ...also: readonly string[]): Group => ({
+    name,
+    limit,
+    members: [name, ...also].flatMap((one) => clonesIn(stores, one)),
+  });
+  const groups = ({ source, choice }: Observed): readonly Group[] => {
+    if (source === undefined || choice.by !== 'record') return [];
+    const { storageClassName: className = '' } = choice.target;
+    const unnamed = isDefault(stores, className) ? [classGroup('')] : [];
+    return [
+      group(limits.perSource, sourceGroup(source.ref)),
+      group(limits.perStorageClass, classGroup(className), ...unnamed),
+    ].filter(({ limit }) => limit > 0);
+  };
+  return {
+    wait: (key, o) => {
+      for (const group of groups(o)) {
+        const place = placeIn(group, o.volume, starting);
+        if (place > 0) return queued(group, place);
+      }
+      starting.add(key);
+      return undefined;
+    },
+    seen: (key) => void starting.delete(key),
+    subscribe: (add) =>
+      stores.volumes.subscribe(({ type, object, previous }) => {
+        if (previous === undefined || !counts(previous) || (type !== 'deleted' && counts(object))) return;
+        for (const key of nextOf(stores, previous)) add(key);
+      }),
+  };
+}
+
+function isDefault({ storageClasses }: Stores, name: string): boolean {
+  const marks = storageClasses.get(name)?.metadata.annotations ?? {};
+  return marks[annotations.defaultClass] === 'true' || marks[annotations.defaultVirtClass] === 'true';
+}
+
+/**
+ * Whether it takes up a place. What waits for its first consumer costs the storage nothing and may do so for ever, and the consumer does
+ * not wait for us when it comes.
+ */
+function counts(volume: Stored<DataVolume>): boolean {
+  const { phase = '' } = volume.status ?? {};
+  return hasFinalizer(volume) && !placeless.has(phase) && volume.metadata.deletionTimestamp === undefined;
+}
+
+const placeless: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'WaitForFirstConsumer', 'PendingPopulation']);
+
+/** Whether it waits for its turn, or will as soon as it is looked at. */
+function isQueued(volume: Stored<DataVolume>): boolean {
+  const { metadata, status } = volume;
+  if (metadata.deletionTimestamp !== undefined || counts(volume)) return false;
+  return status?.phase === undefined || conditionOf(status, 'Running')?.reason === 'CloneQueued';
+}
+
+/** 0: it is its turn; else how many have to end before. */
+function placeIn({ members, limit }: Group, volume: Stored<DataVolume>, starting: ReadonlySet<string>): number {
+  const others = members.filter(({ metadata }) => metadata.uid !== volume.metadata.uid);
+  const isUnderWay = (other: Stored<DataVolume>): boolean => counts(other) || starting.has(keyOf(other.metadata));
+  const underWay = others.filter(isUnderWay);
+  const rank = ranking(underWay, [volume, ...others.filter((other) => !isUnderWay(other) && isQueued(other))]);
+  return Math.max(0, underWay.length + rank.indexOf(volume) - limit + 1);
+}
+
+/** Those that wait, in the order of their turns. */
+function ranking(
+  underWay: readonly Stored<DataVolume>[],
+  waiting: readonly Stored<DataVolume>[],
+): readonly Stored<DataVolume>[] {
+  const taken = new Map<string, number>();
+  const take = ({ metadata: { namespace = '' } }: Stored<DataVolume>): number => {
+    const round = taken.get(namespace) ?? 0;
+    taken.set(namespace, round + 1);
+    return round;
+  };
+  for (const one of underWay) take(one);
+  const rounds = waiting.toSorted(byAge).map((volume) => ({ volume, round: take(volume) }));
+  // The sort is stable: within a round the oldest stays first.
+  return rounds.toSorted((a, b) => a.round - b.round).map(({ volume }) => volume);
+}
+
+function byAge({ metadata: a }: Stored<DataVolume>, { metadata: b }: Stored<DataVolume>): number {
+  const age = (a.creationTimestamp ?? '').localeCompare(b.creationTimestamp ?? '');
+  return age === 0 ? a.uid.localeCompare(b.uid) : age;
+}
+
+/** The first of those that wait in each of its groups; the others follow when their turn comes. */
+function nextOf(stores: Stores, volume: Stored<DataVolume>): readonly string[] {
+  return groupsOf(volume, sourcesOf(volume)).flatMap((group) => {
+    const all = clonesIn(stores, group);
+    const [next] = ranking(all.filter(counts), all.filter(isQueued));
+    return next === undefined ? [] : [keyOf(next.metadata)];
+  });
+}
+
+/**
+ * The place is told anew the more often the nearer it is, for each telling is a write: so a thousand that wait cost a handful of writes
+ * a second, all together.
+ */
+function queued({ name, limit }: Group, place: number): Wait {
+  const message = `${limit} clones of the same group (${name}) are under way, as many as may be; place ${place} in the queue`;
+  const again = Math.min(Math.max(shortestPause, place * 2000), longestPause);
+  return waitFor('CloneScheduled', 'CloneQueued', message, { type: 'Normal', again });
+}
+
+/** Milliseconds. */
+const shortestPause = 10_000;
+const longestPause = 600_000;
