@@ -22,9 +22,10 @@ export interface Applier {
   apply(key: string, effects: readonly Effect[], options?: CallOptions): Promise<Applied>;
 }
 
+type Expecting = Pick<Expectations, 'expect' | 'expectGone'>;
 type Writer = Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove'>;
 
-export function createApplier(client: Writer, expectations: Expectations): Applier {
+export function createApplier(client: Writer, expectations: Expecting): Applier {
   const hand = new Hand(client, expectations);
   return {
     apply: async (key, effects, options = {}) => {
@@ -39,9 +40,9 @@ export function createApplier(client: Writer, expectations: Expectations): Appli
 
 class Hand {
   readonly #client: Writer;
-  readonly #expectations: Expectations;
+  readonly #expectations: Expecting;
 
-  constructor(client: Writer, expectations: Expectations) {
+  constructor(client: Writer, expectations: Expecting) {
     this.#client = client;
     this.#expectations = expectations;
   }

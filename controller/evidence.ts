@@ -1,4 +1,4 @@
-import type { Event, KubeObject, ObjectReference, Stored } from '../shared/api/objects.ts';
+import type { Event, ObjectReference } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
 import { ApiError } from '../shared/kube/errors.ts';
 import { clean } from '../shared/kube/event-object.ts';
@@ -16,7 +16,7 @@ export interface Evidence {
   /** The last event of the object in one line, with its type and reason; undefined when there is none or it cannot be read. */
   lastEvent(object: ObjectReference, signal: AbortSignal): Promise<string | undefined>;
   /** What the provisioner said of this claim, if that was its last word. Of one moment for all claims of a namespace. */
-  provisioning(claim: Stored<KubeObject>, signal: AbortSignal): Promise<string | undefined>;
+  provisioning(claim: ObjectReference, signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** Milliseconds for which one list answers for all claims of its namespace. */
@@ -55,7 +55,7 @@ export function createEvidence(client: Pick<Client, 'pages'>, clock: Clock, log:
       const last = (await list(namespace, which, signal)).at(-1);
       return last === undefined ? undefined : clean(`${last.type} ${last.reason}: ${last.note}`, longestQuote);
     },
-    provisioning: async ({ metadata: { namespace = '', uid } }, signal) => {
+    provisioning: async ({ namespace = '', uid = '' }, signal) => {
       const now = clock.elapsed();
       for (const [key, { at }] of looks) if (now - at >= fresh) looks.delete(key);
       const look = looks.get(namespace) ?? { at: now, notes: failures(namespace, signal) };

@@ -34,10 +34,6 @@ export interface Observed {
   /** Undefined when the stamp is not valid: nobody was authorized to look. */
   readonly source: SourceState | undefined;
   readonly choice: Choice;
-  /** Strategies that were tried already, and failed for good. */
-  readonly failed: readonly Strategy[];
-  /** The user wants the volume to be made without waiting for a consumer. */
-  readonly bindNow: boolean;
   /** The target claim's class waits for the claim's first consumer. */
   readonly bindsLate: boolean;
   readonly children: Children;
@@ -102,8 +98,6 @@ export function observe(
     claim,
     source,
     choice,
-    failed: (standing?.fallbacks ?? []).map(({ from }) => from),
-    bindNow: volume.metadata.annotations?.[annotations.bindImmediately] !== undefined,
     bindsLate: bindsLate(stores, claim),
     children,
     filled,

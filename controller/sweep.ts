@@ -1,24 +1,34 @@
-import { type KubeObject, keyOf, type Stored } from '../shared/api/objects.ts';
+import { type KubeObject, keyOf, type PersistentVolume, type Stored } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
-import { isConflict, isNotFound } from '../shared/kube/errors.ts';
+import { isNotFound } from '../shared/kube/errors.ts';
 import type { Recorder } from '../shared/kube/events.ts';
-import { claims, dataVolumes, pods, type Resource, volumeSnapshots } from '../shared/kube/resource.ts';
+import {
+  claims,
+  dataVolumes,
+  persistentVolumes,
+  pods,
+  type Resource,
+  volumeSnapshots,
+} from '../shared/kube/resource.ts';
 import type { StoreReader } from '../shared/kube/store.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
-import { referenceTo } from './blocker.ts';
+import { type Applier, createApplier } from './apply.ts';
 import { helperName, isChild, ownerUidOf, snapshotName, temporaryName } from './children.ts';
+import type { Effect } from './effects.ts';
+import { settle } from './steps/cleanup.ts';
+import { about, isGoing, naming, remove } from './steps/parts.ts';
 import { keyOfVolume, type Stores } from './stores.ts';
 
 /**
  * Finds what clones made on their way and nobody cleans up any more, because the DataVolume is gone: somebody took our finalizer off it,
- * or a namespace was deleted over our heads. Only what carries our marks *and* the name that follows from them is ever touched, so that
- * a claim which its owner chose to keep (its labels and all) is not.
+ * or a namespace was deleted over our heads. Only what carries our marks *and* the name that follows from them is ever removed, so that
+ * a claim which its owner chose to keep (its labels and all) is not. A volume is never removed: it gets back the policy that it had.
  */
 
 export interface SweepOptions {
-  readonly client: Pick<Client, 'get' | 'pages' | 'remove'>;
+  readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove' | 'pages'>;
   readonly stores: Stores;
   readonly mode: 'remove' | 'report' | 'off';
   readonly recorder: Pick<Recorder, 'emit'>;
@@ -30,124 +40,120 @@ export interface SweepOptions {
 interface Row {
   readonly resource: Resource<KubeObject>;
   readonly store: (stores: Stores) => StoreReader<KubeObject>;
-  readonly nameFor: (uid: string) => string;
+  readonly isOurs: (object: Stored<KubeObject>, uid: string) => boolean;
+  readonly remedy: (object: Stored<KubeObject>) => readonly Effect[];
+}
+
+function child(resource: Resource<KubeObject>, nameFor: (uid: string) => string, store: Row['store']): Row {
+  return {
+    resource,
+    store,
+    isOurs: (object, uid) => isChild(object, uid) && object.metadata.name === nameFor(uid),
+    remedy: (object) => remove(resource, object),
+  };
 }
 
 const rows: readonly Row[] = [
-  { resource: pods, store: (stores) => stores.pods, nameFor: helperName },
-  { resource: claims, store: (stores) => stores.claims, nameFor: temporaryName },
-  { resource: volumeSnapshots, store: (stores) => stores.snapshots, nameFor: snapshotName },
+  child(pods, helperName, (stores) => stores.pods),
+  child(claims, temporaryName, (stores) => stores.claims),
+  child(volumeSnapshots, snapshotName, (stores) => stores.snapshots),
+  {
+    resource: persistentVolumes,
+    store: (stores) => stores.persistentVolumes,
+    isOurs: () => true,
+    remedy: (volume: Stored<PersistentVolume>) => [settle(volume)],
+  },
 ];
 
 /** Milliseconds. */
 const interval = 3_600_000;
 
-/** Sweeps at once and every hour, until the signal aborts. */
+/** Sweeps at once and every hour, until the signal aborts. Never rejects. */
 export async function runSweeper(options: SweepOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, mode } = options;
-  if (mode === 'off') return;
-  for (;;) {
+  while (mode !== 'off' && !signal.aborted) {
     try {
       await sweep(options, signal);
+      await clock.sleep(interval, signal);
     } catch (error) {
       if (signal.aborted) return;
       log.warn({ err: error }, 'Sweep failed');
-    }
-    try {
-      await clock.sleep(interval, signal);
-    } catch {
-      return;
+      await clock.sleep(interval, signal).catch(() => undefined);
     }
   }
 }
 
 /** One look at everything. @throws ApiError when it could not be finished. */
 export async function sweep(options: SweepOptions, signal: AbortSignal): Promise<void> {
-  const { stores } = options;
+  const { stores, client, metrics } = options;
   const suspects = rows.map((row) => ({
     row,
     objects: row
       .store(stores)
       .list()
-      .filter((object) => isOurs(row, object) && !hasOwner(stores, object)),
+      .filter((object) => isOrphan(row, object, (uid) => keyOfVolume(stores, uid) !== undefined)),
   }));
-  // The stores may be a moment behind. Asked for only where there is something to lose.
-  const alive = suspects.some(({ objects }) => objects.length > 0) ? await livingOwners(options, signal) : new Set();
+  // The stores may be a moment behind. All DataVolumes are read anew only where there is something to lose.
+  const alive = suspects.some(({ objects }) => objects.length > 0) ? await livingOwners(client, signal) : new Set();
+  const applier = createApplier(client, { expect: () => undefined, expectGone: () => undefined });
   for (const { row, objects } of suspects) {
-    const orphans = objects.filter((object) => !alive.has(ownerUidOf(object)));
     let left = 0;
-    for (const orphan of orphans) if (!(await settle(options, row, orphan, signal))) left += 1;
-    options.metrics.orphans.set({ kind: row.resource.kind }, left);
+    for (const object of objects) {
+      const orphan = await find(client, row.resource, object, signal);
+      if (orphan === undefined || !isOrphan(row, orphan, (uid) => alive.has(uid))) continue;
+      // What is on its way out has been told of already.
+      if (isGoing(orphan) || !(await settleOrphan(options, applier, row, orphan, signal))) left += 1;
+    }
+    metrics.orphans.set({ kind: row.resource.kind }, left);
   }
 }
 
-function isOurs({ nameFor }: Row, object: Stored<KubeObject>): boolean {
+function isOrphan({ isOurs }: Row, object: Stored<KubeObject>, isAlive: (uid: string) => boolean): boolean {
   const uid = ownerUidOf(object);
-  return uid !== undefined && isChild(object, uid) && object.metadata.name === nameFor(uid);
-}
-
-function hasOwner(stores: Stores, object: Stored<KubeObject>): boolean {
-  return keyOfVolume(stores, ownerUidOf(object) ?? '') !== undefined;
+  return uid !== undefined && isOurs(object, uid) && !isAlive(uid);
 }
 
 /** Uids of all DataVolumes that there are at this moment. */
-async function livingOwners({ client }: SweepOptions, signal: AbortSignal): Promise<ReadonlySet<unknown>> {
+async function livingOwners(client: Pick<Client, 'pages'>, signal: AbortSignal): Promise<ReadonlySet<unknown>> {
   const uids = new Set<unknown>();
   for await (const { items } of client.pages(dataVolumes, { signal }))
     for (const { metadata } of items) uids.add(metadata.uid);
   return uids;
 }
 
-/** @returns whether it is gone. */
-async function settle(
-  { client, mode, recorder, log }: SweepOptions,
-  row: Row,
-  { metadata }: Stored<KubeObject>,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { resource } = row;
-  const ref = { namespace: metadata.namespace ?? '', name: metadata.name };
-  const object = await find(client, resource, ref, signal);
-  // What stands there now may be something else than what the store has seen.
-  if (object === undefined || object.metadata.uid !== metadata.uid || !isOurs(row, object)) return true;
-  const remove = mode === 'remove';
-  const note = `${resource.kind} ${keyOf(ref)} was made for a clone whose DataVolume does not exist any more`;
-  if (object.metadata.deletionTimestamp === undefined) {
-    if (remove && !(await removeIt(client, resource, object, signal))) return false;
-    const regarding = referenceTo(resource, object);
-    const reason = remove ? 'OrphanRemoved' : 'OrphanFound';
-    recorder.emit({ namespace: ref.namespace, regarding, type: 'Warning', reason, action: 'Sweep', note });
-    log.warn({ kind: resource.kind, object: keyOf(ref), removed: remove }, 'Orphaned object found');
-  }
-  return remove;
-}
-
+/** As it stands there now; undefined when it is gone, or another has come in its place. */
 async function find(
   client: Pick<Client, 'get'>,
   resource: Resource<KubeObject>,
-  ref: { readonly namespace: string; readonly name: string },
+  { metadata: { namespace = '', name, uid } }: Stored<KubeObject>,
   signal: AbortSignal,
 ): Promise<Stored<KubeObject> | undefined> {
   try {
-    return await client.get(resource, ref, { signal });
+    const found = await client.get(resource, { namespace, name }, { signal });
+    return found.metadata.uid === uid ? found : undefined;
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
   }
 }
 
-/** Just what was looked at: if somebody changes it at this moment, the next sweep looks again. @returns whether it is gone. */
-async function removeIt(
-  client: Pick<Client, 'remove'>,
-  resource: Resource<KubeObject>,
-  { metadata: { namespace = '', name, uid, resourceVersion } }: Stored<KubeObject>,
+/** @returns whether nothing is left of it. */
+async function settleOrphan(
+  { mode, recorder, log }: SweepOptions,
+  applier: Applier,
+  { resource, remedy }: Row,
+  object: Stored<KubeObject>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  try {
-    await client.remove(resource, { namespace, name }, { signal, preconditions: { uid, resourceVersion } });
-    return true;
-  } catch (error) {
-    if (isConflict(error)) return false;
-    throw error;
-  }
+  const removes = mode === 'remove';
+  const applied = removes ? await applier.apply(keyOf(object.metadata), remedy(object), { signal }) : undefined;
+  const note = `${naming(resource, object)} was made for a clone whose DataVolume does not exist any more`;
+  const settled = applied?.kind === 'written';
+  const reason = settled ? 'OrphanRemoved' : 'OrphanFound';
+  // Events about what has no namespace are kept in this one, by convention.
+  const { namespace = 'default' } = object.metadata;
+  const regarding = about(resource, object);
+  recorder.emit({ namespace, regarding, type: 'Warning', reason, action: 'Sweep', note });
+  log.warn({ kind: resource.kind, object: keyOf(object.metadata), removed: settled }, 'Orphaned object found');
+  return settled;
 }

@@ -57,12 +57,12 @@ export function createWaiting(options: WaitingOptions): Waiting {
   const looks = new Map<string, Look>();
 
   const look = async (key: string, o: Observed, work: Work, age: number, signal: AbortSignal): Promise<Look> => {
-    const uid = work.object.metadata.uid;
+    const { uid } = work;
     const last = looks.get(key);
     const known = last?.uid === uid ? last : undefined;
     if (known === undefined ? age < firstLook && !failedBefore(o) : clock.elapsed() - known.at < pauseAfter(known))
       return known ?? { uid, at: clock.elapsed() - age, age: 0, failure: undefined };
-    const seen = { uid, at: clock.elapsed(), age, failure: await failureAt(work, evidence, signal) };
+    const seen = { uid, at: clock.elapsed(), age, failure: await failureAt(o, work, evidence, signal) };
     looks.set(key, seen);
     return seen;
   };
@@ -78,7 +78,7 @@ export function createWaiting(options: WaitingOptions): Waiting {
   return {
     consider: async (key, o, plan, signal) => {
       const age = waited(o.volume.status, plan.wait, clock.now());
-      const work = workOf(o, plan.wait);
+      const work = workOf(plan.wait);
       if (work === undefined) {
         looks.delete(key);
         return stalled(o, plan, age, signal);

@@ -1,24 +1,23 @@
-import type { PersistentVolumeClaim, Stored } from '../shared/api/objects.ts';
+import type { ObjectReference } from '../shared/api/objects.ts';
+import { volumeSnapshots } from '../shared/kube/resource.ts';
 import { type Evidence, finalFailure } from './evidence.ts';
-import { type Observed, ownClaim } from './observe.ts';
+import type { Observed } from './observe.ts';
 import type { Wait } from './steps/step.ts';
 
 /** What the storage is at work on for a clone, and whether it has given up. */
-export interface Work {
-  readonly object: Stored<PersistentVolumeClaim>;
+export type Work = ObjectReference & { readonly uid: string };
+
+export function workOf({ on, atWork }: Wait): Work | undefined {
+  return atWork === true && on?.uid !== undefined ? { ...on, uid: on.uid } : undefined;
 }
 
-export function workOf(o: Observed, wait: Wait): Work | undefined {
-  if (wait.phase !== 'CSICloneInProgress') return undefined;
-  const object = ownClaim(o);
-  return object === undefined || object.status?.phase === 'Bound' ? undefined : { object };
-}
-
-/** What it said last, if that was its last word. */
+/** What the storage said last, if that was its last word. A snapshot tells by itself; for a claim, events do. */
 export async function failureAt(
-  { object }: Work,
+  { children }: Observed,
+  work: Work,
   evidence: Evidence,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  return finalFailure(await evidence.provisioning(object, signal));
+  if (work.kind === volumeSnapshots.kind) return finalFailure(children.snapshot?.status?.error?.message);
+  return finalFailure(await evidence.provisioning(work, signal));
 }

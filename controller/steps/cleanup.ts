@@ -26,7 +26,7 @@ const policies: ReadonlySet<string> = new Set(['Delete', 'Retain', 'Recycle']);
  * The volume is like any other again. By now it is bound to the target claim; or, when the DataVolume is deleted, it goes the way that its
  * class wants as soon as the target claim is gone. If somebody has taken away what tells its policy, it keeps Retain: no data is lost.
  */
-function settle(volume: Stored<PersistentVolume>): Effect {
+export function settle(volume: Stored<PersistentVolume>): Effect {
   const before = volume.metadata.annotations?.[annotations.reclaimPolicy] ?? '';
   return patchObject(persistentVolumes, volume, {
     metadata: { labels: { [labels.ownerUid]: null }, annotations: { [annotations.reclaimPolicy]: null } },

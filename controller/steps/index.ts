@@ -3,7 +3,6 @@ import type { Strategy } from '../../shared/api/names.ts';
 import type { Observed } from '../observe.ts';
 import { admissionSteps } from './admission.ts';
 import { csiClone, csiCloneElsewhere } from './csi-clone.ts';
-import { cleared } from './leftovers.ts';
 import { snapshotGiven, snapshotGivenElsewhere, snapshotOfClaim, snapshotOfClaimElsewhere } from './snapshot.ts';
 import { gate, type Step, waitFor } from './step.ts';
 
@@ -40,7 +39,7 @@ export function stepsFor(o: Observed): readonly Step[] {
     ({ strategy, kind, elsewhere }) =>
       strategy === shape.strategy && kind === shape.kind && elsewhere === shape.elsewhere,
   );
-  return [...admissionSteps, cleared, ...(route?.steps ?? [notExecutable(shape)])];
+  return [...admissionSteps, ...(route?.steps ?? [notExecutable(shape)])];
 }
 
 function shapeOf({ choice, source, volume }: Observed): Shape | undefined {

@@ -241,6 +241,8 @@ export interface Event extends KubeObject {
   readonly reportingController: string;
   readonly reportingInstance: string;
   readonly series?: { readonly count: number; readonly lastObservedTime: string };
+  /** Of events that were written through the core API; the time of the last occurrence. */
+  readonly deprecatedLastTimestamp?: string | null;
 }
 
 type Amounts = Readonly<Record<string, string>>;
