@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
-import type { PersistentVolumeClaim } from '../../../shared/api/objects.ts';
+import type { PersistentVolumeClaim, VolumeMode } from '../../../shared/api/objects.ts';
+import type { StampKeyFiles } from '../../../shared/trust/keys.ts';
 import { type CloneOptions, stampedClone } from '../../support/build/clones.ts';
 import { type AuditEvent, type Cluster, until } from '../../support/cluster/index.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
-import type { StampKeyFiles } from '../../../shared/trust/keys.ts';
+import type { UntilOptions } from '../../support/cluster/until.ts';
 
 /** A namespace with a source volume in it and a user, tenant-a, who may clone from it. */
 
@@ -76,15 +77,17 @@ export class Tenant {
     return until(`claim ${claim} to be bound`, () => this.#cluster.claimPath(this.namespace, claim));
   }
 
-  async createPod(name: string, claim: string): Promise<void> {
+  async createPod(name: string, claim: string, mode: VolumeMode = 'Filesystem'): Promise<void> {
+    const use =
+      mode === 'Block'
+        ? { volumeDevices: [{ name: 'data', devicePath: '/dev/data' }] }
+        : { volumeMounts: [{ name: 'data', mountPath: '/data' }] };
     await this.#cluster.api.post(this.path('pods'), {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { name },
       spec: {
-        containers: [
-          { name: 'main', image: 'none.invalid/none', volumeMounts: [{ name: 'data', mountPath: '/data' }] },
-        ],
+        containers: [{ name: 'main', image: 'none.invalid/none', ...use }],
         volumes: [{ name: 'data', persistentVolumeClaim: { claimName: claim } }],
         terminationGracePeriodSeconds: 0,
       },
@@ -119,14 +122,18 @@ export class Tenant {
   }
 
   /** Waits until the DataVolume is in a phase and, if given, waits for a reason. */
-  async reaches(name: string, phase: string, reason?: string): Promise<DataVolume> {
+  async reaches(name: string, phase: string, reason?: string, options: UntilOptions = {}): Promise<DataVolume> {
     let last: DataVolume['status'];
-    const seen = until(`DataVolume ${name} to reach ${phase} ${reason ?? ''}`, async () => {
-      const volume = await this.volume(name);
-      last = volume.status;
-      const running = last?.conditions?.find(({ type }) => type === 'Running');
-      return last?.phase === phase && (reason === undefined || running?.reason === reason) && volume;
-    });
+    const seen = until(
+      `DataVolume ${name} to reach ${phase} ${reason ?? ''}`,
+      async () => {
+        const volume = await this.volume(name);
+        last = volume.status;
+        const running = last?.conditions?.find(({ type }) => type === 'Running');
+        return last?.phase === phase && (reason === undefined || running?.reason === reason) && volume;
+      },
+      options,
+    );
     return seen.catch((error: unknown) => {
       throw new Error(`it is in ${JSON.stringify(last)}`, { cause: error });
     });

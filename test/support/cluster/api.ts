@@ -6,6 +6,9 @@ export interface Api {
   post<T>(path: string, body: object): Promise<T>;
   /** Server-side apply. */
   apply<T>(path: string, body: object): Promise<T>;
+  /** RFC 7396. */
+  merge<T>(path: string, body: object): Promise<T>;
+  remove(path: string, options?: object): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -22,7 +25,12 @@ export class ApiCallError extends Error {
 /** @param server such as `https://127.0.0.1:20443`; @param ca PEM. */
 export function createApi(server: string, ca: string, token: string): Api {
   const dispatcher = new Agent({ connect: { ca }, headersTimeout: 20_000 });
-  const call = async <T>(method: 'GET' | 'POST' | 'PATCH', path: string, type?: string, body?: object): Promise<T> => {
+  const call = async <T>(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    type?: string,
+    body?: object,
+  ): Promise<T> => {
     const response = await request(`${server}${path}`, {
       method,
       dispatcher,
@@ -39,6 +47,10 @@ export function createApi(server: string, ca: string, token: string): Api {
     post: (path, body) => call('POST', path, 'application/json', body),
     apply: (path, body) =>
       call('PATCH', `${path}?fieldManager=clonegate-test&force=true`, 'application/apply-patch+yaml', body),
+    merge: (path, body) => call('PATCH', path, 'application/merge-patch+json', body),
+    remove: async (path, options = {}) => {
+      await call('DELETE', path, 'application/json', { apiVersion: 'v1', kind: 'DeleteOptions', ...options });
+    },
     close: () => dispatcher.destroy(),
   };
 }
