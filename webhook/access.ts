@@ -4,13 +4,16 @@ import type { Client } from '../shared/kube/client.ts';
 import { dataSources } from '../shared/kube/resource.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
-import { type Access, type AccessPolicy, askAccess, type Question, strictPolicy } from '../shared/trust/access.ts';
+import { type Access, type AccessPolicy, askAccess, type Question } from '../shared/trust/access.ts';
 import type { Known } from './known.ts';
 import { orNothing } from './lookup.ts';
 import { type Resolution, resolveSource } from './source.ts';
 
-/** May this user clone from this source? @throws ApiError when that could not be found out, or the signal's reason. */
-export type Ask = (question: Question, signal: AbortSignal, policy?: AccessPolicy) => Promise<Access>;
+/**
+ * May this user clone from this source? By the administrator's rules but for those in `instead`.
+ * @throws ApiError when that could not be found out, or the signal's reason.
+ */
+export type Ask = (question: Question, signal: AbortSignal, instead?: Partial<AccessPolicy>) => Promise<Access>;
 
 interface Parts {
   readonly client: Pick<Client, 'review'>;
@@ -21,12 +24,12 @@ interface Parts {
 }
 
 /** Puts the question to the API server anew each time, and counts the answers. */
-export function createAsk({ client, clock, metrics, policy: usual }: Parts): Ask {
-  return async (question, signal, policy = usual) => {
+export function createAsk({ client, clock, metrics, policy }: Parts): Ask {
+  return async (question, signal, instead) => {
     const started = clock.elapsed();
     let result = 'error';
     try {
-      const access = await askAccess(client, question, policy, { signal });
+      const access = await askAccess(client, question, { ...policy, ...instead }, { signal });
       result = access.allowed ? 'allowed' : 'denied';
       return access;
     } finally {
@@ -74,8 +77,8 @@ export async function findSource(
   if (found.source !== undefined || found.via === undefined) return found;
   const standIn = { kind: 'PersistentVolumeClaim', ...found.via } as const;
   const question = { user, source: standIn, into: volume.metadata.namespace ?? '' };
-  // Strictly: a rule that needs no question would answer sooner.
-  const { allowed } = await ask(question, signal, strictPolicy);
+  // By the rules that a source would be asked about by, each of which takes its time; one that needs no question would answer sooner.
+  const { allowed } = await ask(question, signal, { sameNamespace: 'ask' });
   if (!allowed) return found;
   return await resolveSource(volume, async (ref) => await orNothing(client, dataSources, ref, signal));
 }

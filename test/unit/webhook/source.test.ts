@@ -1,9 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import type { DataSource, DataVolume } from '../../../shared/api/datavolume.ts';
+import type { KubeObject } from '../../../shared/api/objects.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
-import { dataSources } from '../../../shared/kube/resource.ts';
+import { dataSources, type Resource } from '../../../shared/kube/resource.ts';
+import { createMetrics } from '../../../shared/process/metrics.ts';
+import { askAbout, createAsk } from '../../../webhook/access.ts';
+import type { Known } from '../../../webhook/known.ts';
 import { resolveSource } from '../../../webhook/source.ts';
-import { admit, cloneByReference, cloneOf, newWorld, putDataSource, type World, worldWithSource } from './world.ts';
+import { FakeClock } from '../../support/clock.ts';
+import { MemoryApi } from '../../support/memory-client.ts';
+import {
+  admit,
+  cloneByReference,
+  cloneOf,
+  jane,
+  newWorld,
+  putDataSource,
+  type World,
+  worldWithSource,
+} from './world.ts';
 
 type Named = NonNullable<DataSource['spec']['source']>;
 
@@ -148,5 +163,39 @@ describe('a clone by a DataSource', () => {
     world.trouble = new ApiError('etcd is away', { code: 500, reason: 'InternalError' });
     const { response } = (await admit(world, cloneByReference())).ruling;
     expect(response.status?.message).toMatch(/^CloneAuthorizationFailed: /);
+  });
+});
+
+describe("where CDI's looser rules hold", () => {
+  /** The questions that it takes to find out that somebody without any right may not clone by the DataSource. */
+  async function questions(volume: DataVolume, dataSource?: DataSource): Promise<number> {
+    let put = 0;
+    const review = async <T extends KubeObject>(_: Resource<T>, object: T): Promise<T> => {
+      put += 1;
+      return { ...object, status: { allowed: false } };
+    };
+    const ask = createAsk({
+      client: { review },
+      clock: new FakeClock(),
+      metrics: createMetrics({ process: false }),
+      policy: { sameNamespace: 'skip', podCreatorsMayClone: true },
+    });
+    const known: Known = { dataSource: () => dataSource, namespace: () => undefined, hasClaim: () => false };
+    const { signal } = new AbortController();
+    const answered = await askAbout({ ask, client: new MemoryApi().client(), known }, jane, volume, signal);
+    expect(answered.access.allowed).toBe(false);
+    return put;
+  }
+
+  it('a DataSource that leads nowhere takes as many questions as one that leads to what is denied', async () => {
+    const own = { kind: 'DataSource', namespace: '', name: 'latest' };
+    for (const volume of [cloneByReference(), cloneByReference(own)]) {
+      const leading = await questions(volume, {
+        metadata: {},
+        spec: { source: { pvc: { namespace: 'x', name: 'y' } } },
+      });
+      expect(leading).toBe(2);
+      expect(await questions(volume)).toBe(leading);
+    }
   });
 });
