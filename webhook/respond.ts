@@ -20,6 +20,12 @@ export interface Cause {
   readonly message?: string;
 }
 
+/** The object is wrong whoever sends it; all of its faults at once. */
+export function faulty(faults: readonly Required<Cause>[]): Refusal {
+  const message = faults.map(({ field, message: text }) => `${field}: ${text}`).join('; ');
+  return { reason: 'CloneRejected', message, causes: faults };
+}
+
 /** HTTP status and metav1.StatusReason of those codes that are about the requester's rights, and of those where trying again may help. */
 const statuses: Partial<Record<ReasonCode, readonly [code: number, reason: string]>> = {
   CloneDenied: [403, 'Forbidden'],

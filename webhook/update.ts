@@ -1,9 +1,18 @@
-import { type DataVolume, existingVolume, isClone, takesExistingVolume } from '../shared/api/datavolume.ts';
+import {
+  type CloneSource,
+  type DataVolume,
+  existingVolume,
+  isClone,
+  takesExistingVolume,
+} from '../shared/api/datavolume.ts';
 import { isObject, type JsonObject } from '../shared/api/json.ts';
 import { annotations } from '../shared/api/names.ts';
+import { vetoOf } from '../shared/decision/gather.ts';
+import { vetoText } from '../shared/decision/rules.ts';
 import { askAbout, type FindParts } from './access.ts';
 import { changedReserved, changedSpec } from './immutable.ts';
-import { allowed, denied, withWarnings } from './respond.ts';
+import { readSource } from './lookup.ts';
+import { allowed, denied, faulty, type Refusal, withWarnings } from './respond.ts';
 import type { Review } from './review.ts';
 import type { Findings, Ruling } from './ruling.ts';
 import { readVolume } from './shape.ts';
@@ -26,9 +35,13 @@ export async function ruleOnUpdate(parts: UpdateParts, review: Review, signal: A
   const about = asked === 'unreadable' ? {} : { asked };
   const refusal = reservedChanged(parts, review, about) ?? specChanged(review, about);
   if (refusal !== undefined) return refusal;
-  const { volume } = readVolume({ metadata: {}, ...after }, namespace);
-  if (volume === undefined || !beginsToClone(before, volume)) return { response: allowed(uid), about };
-  return await askForOnce(parts, review, volume, signal);
+  if (!neededNotClone(before)) return { response: allowed(uid), about };
+  const { volume, faults } = readVolume({ metadata: {}, ...after }, namespace);
+  // Whether the annotation is still there cannot be said of it.
+  if (faults !== undefined) return { response: denied(uid, faulty(faults)), about };
+  return takesExistingVolume(volume)
+    ? { response: allowed(uid), about }
+    : await askForOnce(parts, review, volume, signal);
 }
 
 /** What the object clones; an object that cannot be read counts as a clone, so that it cannot be changed into one unseen. */
@@ -61,12 +74,12 @@ function specChanged({ uid, object: after, oldObject: before = {} }: Review, abo
   };
 }
 
-/** It was let in without the right to clone because of an annotation, and this annotation is taken away. What is being deleted begins nothing. */
-function beginsToClone(before: JsonObject, after: DataVolume): boolean {
+/** It was let in without the right to clone because of an annotation, which may be taken away now. What is being deleted begins nothing. */
+function neededNotClone(before: JsonObject): boolean {
   const metadata = isObject(before['metadata']) ? before['metadata'] : {};
   const given = isObject(metadata['annotations']) ? metadata['annotations'] : {};
-  const was = existingVolume.some((key) => Object.hasOwn(given, key));
-  return was && !takesExistingVolume(after) && metadata['deletionTimestamp'] === undefined;
+  const isGoing = (metadata['deletionTimestamp'] ?? null) !== null;
+  return !isGoing && existingVolume.some((key) => Object.hasOwn(given, key));
 }
 
 async function askForOnce(
@@ -83,7 +96,24 @@ async function askForOnce(
     const message = denialOf(userInfo.username, asked);
     return { response: denied(uid, { reason: 'CloneDenied', message, causes }), about: { ...about, access: 'denied' } };
   }
+  const veto = source === undefined ? undefined : await vetoed(parts, volume, source, signal);
+  if (veto !== undefined)
+    return { response: denied(uid, veto), about: { ...about, access: 'allowed', rule: access.rule } };
   const stamped = volume.metadata.annotations?.[annotations.stamp] !== undefined;
   const response = withWarnings(allowed(uid), stamped ? [] : [unstampedWarning]);
   return { response, about: { ...about, access: 'allowed', rule: access.rule } };
+}
+
+/** Only somebody with the right gets to know it. A stamp has heeded it, but what was let in need not have one, and CDI does not ask for one. */
+async function vetoed(
+  { client, known }: UpdateParts,
+  volume: DataVolume,
+  source: CloneSource,
+  signal: AbortSignal,
+): Promise<Refusal | undefined> {
+  const found = await readSource(client, source, signal);
+  const veto = vetoOf({ volume, source, ...found, sourceNamespace: known.namespace(source.namespace) });
+  return veto === undefined
+    ? undefined
+    : { reason: 'CloneVetoed', message: vetoText(veto), causes: [{ field: veto.field }] };
 }

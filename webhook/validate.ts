@@ -5,7 +5,7 @@ import type { Verifier } from '../shared/trust/keys.ts';
 import { askAbout, type FindParts } from './access.ts';
 import type { Advise } from './advice.ts';
 import { refusedBy, ruleOnRecord } from './outcome.ts';
-import { allowed, denied, errored, withWarnings } from './respond.ts';
+import { allowed, denied, errored, faulty, withWarnings } from './respond.ts';
 import type { Review } from './review.ts';
 import type { Findings, Handler, Ruling } from './ruling.ts';
 import { type Fault, readVolume } from './shape.ts';
@@ -74,10 +74,8 @@ function withoutStamp(review: Review, volume: DataVolume): Ruling {
   return { response, about: { asked: askedOf(volume) } };
 }
 
-/** The object is wrong whoever sends it; all of its faults at once. */
 function rejected(review: Review, faults: readonly Fault[], about: Findings = {}): Ruling {
-  const message = faults.map(({ field, message: text }) => `${field}: ${text}`).join('; ');
-  return { response: denied(review.uid, { reason: 'CloneRejected', message, causes: faults }), about };
+  return { response: denied(review.uid, faulty(faults)), about };
 }
 
 /** Nothing may be relied on, so the right is asked about before anything else is said. */

@@ -48,7 +48,8 @@ export function gatherFacts(input: GatherInput): CloneFacts {
   return { source, target: targetFacts(input, source), policy: input.policy };
 }
 
-function vetoOf(input: GatherInput): Veto | undefined {
+/** Who lets nobody clone the source; undefined when nobody says so. */
+export function vetoOf(input: Omit<GatherInput, 'stores' | 'policy'>): Veto | undefined {
   const { volume, source, sourceClaim, sourceSnapshot, sourceNamespace } = input;
   const by = [
     vetoes(sourceClaim ?? sourceSnapshot) ? describe(source) : undefined,

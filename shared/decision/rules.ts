@@ -1,7 +1,7 @@
-import type { ReasonCode } from '../api/reasons.ts';
 import { annotations, type Strategy } from '../api/names.ts';
 import { formatQuantity } from '../api/quantity.ts';
-import type { CloneFacts, KnownFacts } from './facts.ts';
+import type { ReasonCode } from '../api/reasons.ts';
+import type { CloneFacts, KnownFacts, Veto } from './facts.ts';
 import { tooSmall } from './sizes.ts';
 
 /** One prerequisite: the reason code it fails with, and a message when it does. Rows are tried in order and the first failure wins. */
@@ -22,10 +22,7 @@ export const refusals: readonly Refusal[] = [
     // Only ever seen by somebody with the right to clone: nobody else's clone is decided about.
     reason: 'CloneVetoed',
     field: ({ source: { veto } }) => veto?.field ?? 'spec.source',
-    fails: ({ source: { veto } }) =>
-      veto === undefined
-        ? undefined
-        : `${veto.by} lets nobody clone (annotation ${annotations.clone}); only who is in charge of it can change that`,
+    fails: ({ source: { veto } }) => (veto === undefined ? undefined : vetoText(veto)),
   },
   {
     // The bytes of a disk image are not a tree of files, and a copy would make a volume that nothing can read.
@@ -169,4 +166,8 @@ export const prerequisites: Readonly<Record<Strategy, readonly Rule<KnownFacts>[
 /** How a source is named to people. */
 export function describe(source: { readonly kind: string; readonly namespace: string; readonly name: string }): string {
   return `${source.kind} ${source.namespace}/${source.name}`;
+}
+
+export function vetoText({ by }: Veto): string {
+  return `${by} lets nobody clone (annotation ${annotations.clone}); only who is in charge of it can change that`;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { annotations } from '../../../shared/api/names.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
+import { claims, namespaces } from '../../../shared/kube/resource.ts';
+import { claim } from '../../support/build/storage.ts';
 import {
   admit,
   annotate,
@@ -118,6 +120,33 @@ describe('taking the annotation away later', () => {
       completed(world, { ...cloneByReference(), metadata: { name: 'disk', namespace: 'tenant-a', annotations: own } }),
     );
     expect((await update(world, before ?? {}, after ?? {})).status?.message).toMatch(/^CloneDenied: /);
+  });
+
+  interface Closed {
+    readonly source?: Record<string, string>;
+    readonly namespace?: Record<string, string>;
+  }
+
+  it.each<[string, Closed, RegExp]>([
+    ['the source', { source: { [annotations.clone]: 'deny' } }, /PersistentVolumeClaim golden\/fedora lets nobody/],
+    ['its namespace', { namespace: { [annotations.clone]: 'deny' } }, /namespace golden lets nobody clone/],
+  ])('is refused, to who has the right, when %s is closed', async (_, { source = {}, namespace = {} }, words) => {
+    const world = newWorld();
+    await world.put(claims, claim({ annotations: source }));
+    await world.put(namespaces, { metadata: { name: 'golden', annotations: namespace } });
+    const change = [stored(world, { [annotations.prePopulated]: '' }), stored(world, {})] as const;
+    const { status } = await update(world, ...change);
+    expect(status).toMatchObject({ code: 403, message: expect.stringMatching(/^CloneVetoed: /) as string });
+    expect(status?.message).toMatch(words);
+    world.answer = 'no';
+    expect((await update(world, ...change)).status?.message).toMatch(/^CloneDenied: /);
+  });
+
+  it('cannot be hidden in metadata that nobody can read', async () => {
+    const world = await worldWithSource();
+    const before = stored(world, { [annotations.prePopulated]: '' });
+    const after = { ...before, metadata: { ...before.metadata, annotations: { other: 7 } } };
+    expect((await update(world, before, after)).status?.message).toMatch(/^CloneRejected: metadata.annotations: /);
   });
 
   it('fails closed when nobody can tell', async () => {
