@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { parseAllDocuments } from 'yaml';
-import { issueAuthority, issueServing } from '../../certs/issue.ts';
+import { issueAuthority, type Issued, issueServing } from '../../certs/issue.ts';
 import { annotations } from '../../shared/api/names.ts';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
 import { type Cluster, type ManagedProcess, until } from './cluster/index.ts';
@@ -16,10 +16,20 @@ import { freePort } from './cluster/ports.ts';
  */
 
 export interface WebhookOptions {
+  /** Of the process; default `clonegate-webhook`. */
+  readonly name?: string;
   /** The controller's, where one runs already; else new ones. */
   readonly keys?: StampKeyFiles;
   /** Further flags, for instance `--log-level=debug`. */
   readonly args?: readonly string[];
+  /** Another replica of this one: with its keys and authority, and without a word to the API server about it. */
+  readonly replicaOf?: RunningWebhook;
+  /** Given its own address when it is ready, says at which the API server is to call it, for instance at a Service. */
+  readonly calledAt?: (url: string) => string;
+  /** Makes of its kubeconfig one that leads another way. @returns the path. */
+  readonly through?: (kubeconfig: string) => string;
+  /** Return as soon as the process runs, whether or not it does its work; nobody is told to call it. */
+  readonly unready?: boolean;
 }
 
 export interface RunningWebhook {
@@ -30,6 +40,7 @@ export interface RunningWebhook {
   readonly url: string;
   /** PEM of the authority that signed its certificate. */
   readonly ca: string;
+  readonly authority: Issued;
   /** Serves /livez, /readyz and /metrics. */
   readonly opsUrl: string;
 }
@@ -41,29 +52,35 @@ const account = 'clonegate-webhook';
 
 /** Installs what the webhook needs, starts it, and has the API server call it. @returns when it is called. */
 export async function startWebhook(cluster: Cluster, options: WebhookOptions = {}): Promise<RunningWebhook> {
-  await installWebhook(cluster);
-  const keys = options.keys ?? (await generateStampKeys());
-  const folder = join(cluster.address.folder, account);
-  const { ca, flags } = writeCertificate(folder);
+  const { name = account, replicaOf, unready = false } = options;
+  if (replicaOf === undefined) await installWebhook(cluster);
+  const keys = options.keys ?? replicaOf?.keys ?? (await generateStampKeys());
+  const authority = replicaOf?.authority ?? issueAuthority({ commonName: 'clonegate', days: 2, now: Date.now() });
+  const folder = join(cluster.address.folder, name);
   const [port, opsPort] = [await freePort(), await freePort()];
   const opsUrl = `http://127.0.0.1:${opsPort}`;
+  const kubeconfig = await cluster.serviceAccountKubeconfig(namespace, account);
   const args = [
     join(root, 'webhook/main.ts'),
-    `--kubeconfig=${await cluster.serviceAccountKubeconfig(namespace, account)}`,
+    `--kubeconfig=${options.through?.(kubeconfig) ?? kubeconfig}`,
     `--namespace=${namespace}`,
-    `--pod-name=${account}`,
+    `--pod-name=${name}`,
     '--host=127.0.0.1',
     `--port=${port}`,
     '--ops-host=127.0.0.1',
     `--ops-port=${opsPort}`,
-    ...flags,
+    // Nobody has to be sent elsewhere.
+    '--drain=0s',
+    ...writeCertificate(folder, authority),
     ...writeKeys(folder, keys),
     ...(options.args ?? []),
   ];
-  const process_ = await cluster.run(account, process.execPath, args, { ready: () => isReady(opsUrl) });
+  const ready = unready ? {} : { ready: () => isReady(opsUrl) };
+  const process_ = await cluster.run(name, process.execPath, args, ready);
   const url = `https://127.0.0.1:${port}`;
-  await configure(cluster, url, ca);
-  return { process: process_, keys, url, ca, opsUrl };
+  const ca = authority.certificatePem;
+  if (replicaOf === undefined && !unready) await configure(cluster, options.calledAt?.(url) ?? url, ca);
+  return { process: process_, keys, url, ca, authority, opsUrl };
 }
 
 /** Namespace, definitions, ServiceAccount and rights; again and again without harm. */
@@ -109,17 +126,14 @@ async function isCalled({ api }: Cluster): Promise<boolean> {
   return metadata.annotations?.[annotations.decision] !== undefined;
 }
 
-/** @returns the authority, and the flags that name the files. */
-function writeCertificate(folder: string): { readonly ca: string; readonly flags: readonly string[] } {
-  const now = Date.now();
-  const authority = issueAuthority({ commonName: 'clonegate', days: 2, now });
-  const service = `${account}.${namespace}.svc`;
-  const serving = issueServing(authority, { dnsNames: [service], ipAddresses: ['127.0.0.1'], days: 1, now });
-  const flags = [
+/** @returns the flags that name the files. */
+function writeCertificate(folder: string, authority: Issued): readonly string[] {
+  const dnsNames = [`${account}.${namespace}.svc`];
+  const serving = issueServing(authority, { dnsNames, ipAddresses: ['127.0.0.1'], days: 1, now: Date.now() });
+  return [
     `--tls-cert-file=${write(folder, 'tls.crt', serving.certificatePem)}`,
     `--tls-key-file=${write(folder, 'tls.key', serving.privateKeyPem)}`,
   ];
-  return { ca: authority.certificatePem, flags };
 }
 
 /** @returns the flags that name the files. */
