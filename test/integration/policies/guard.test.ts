@@ -53,6 +53,7 @@ describe('somebody without any right to clone', () => {
 
   test.each<Row>([
     ['the size', 'spec.storage', size('2Gi')],
+    ['the size to less', 'spec.storage', size('512Mi')],
     ['the size by one byte', 'spec.storage', size(1_073_741_825)],
     ['the class', 'spec.storage', { spec: { storage: { storageClassName: 'fast' } } }],
     ['a limit', 'spec.storage', { spec: { storage: { resources: { limits: { storage: '1Gi' } } } } }],
