@@ -71,7 +71,8 @@ const interval = 3_600_000;
 /** Sweeps at once and every hour, until the signal aborts. Never rejects. */
 export async function runSweeper(options: SweepOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, mode } = options;
-  while (mode !== 'off' && !signal.aborted) {
+  if (mode === 'off') return;
+  while (!signal.aborted) {
     try {
       await sweep(options, signal);
       await clock.sleep(interval, signal);

@@ -46,7 +46,9 @@ function setup(reconcile: Reconcile) {
     stores,
     reconcile,
     turns: createTurns(stores, { perSource: 0, perStorageClass: 0 }),
-    sweeper: async (signal) => void signal.addEventListener('abort', () => swept.push('ended')),
+    sweeper: async (signal) => {
+      signal.addEventListener('abort', () => swept.push('ended'));
+    },
     workers: 2,
     clock,
     random: () => 0,
