@@ -10,10 +10,13 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Set ONLY=<word> to run the tests whose path holds that word.
 ONLY ?=
 KEEP ?=
+# Some words stand for several folders.
+admission := unit/webhook integration/webhook trust decision policies
+filter = $(if $(ONLY),$(or $(value $(ONLY)),$(ONLY)))
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Not `npm ci`: it refuses a lock file that does not name the optional packages of every other platform. What the lock file does name is
 # installed in exactly that version, and checked against its hash, by either.
@@ -35,15 +38,15 @@ demo: tools ## Show the main job end to end on a real control plane (KEEP=1 leav
 
 .PHONY: test
 test: tools ## Run all tests: unit, integration, e2e (ONLY=<word> for some)
-	vitest run $(ONLY)
+	vitest run $(filter)
 
 .PHONY: unit integration e2e
 unit: install ## Run the unit tests
-	vitest run --project unit $(ONLY)
+	vitest run --project unit $(filter)
 integration: tools ## Run the integration tests (real API server)
-	vitest run --project integration $(ONLY)
+	vitest run --project integration $(filter)
 e2e: tools ## Run the end-to-end tests (whole control plane, CSI driver, bytes)
-	vitest run --project e2e $(ONLY)
+	vitest run --project e2e $(filter)
 
 .PHONY: check
 check: install ## Types, lint, format, layer rules, docs held against the tables
@@ -51,6 +54,10 @@ check: install ## Types, lint, format, layer rules, docs held against the tables
 	oxlint --type-aware --deny-warnings
 	biome ci --error-on-warnings .
 	vitest run --project unit test/unit/house
+
+.PHONY: bench
+bench: tools ## Measure (ONLY=admission), as ratios in one run; nothing is asserted
+	@node test/bench/main.ts $(ONLY)
 
 .PHONY: format
 format: install ## Format everything
