@@ -67,6 +67,7 @@ describe('the keys of the controller', () => {
     await put('stranger', next);
     await becomes('early', 'CloneWithoutSource');
     await becomes('stranger', 'CloneUnauthorized');
+    expect(await reasonOf('early')).toBe('CloneWithoutSource');
   });
 
   it('are both while both are published', async () => {
@@ -75,6 +76,7 @@ describe('the keys of the controller', () => {
     await put('of-the-old', old);
     await becomes('of-the-new', 'CloneWithoutSource');
     await becomes('of-the-old', 'CloneWithoutSource');
+    expect(await reasonOf('early')).toBe('CloneWithoutSource');
   });
 
   it('are the new ones once the old are withdrawn: what waits with an old stamp is never carried out', async () => {
