@@ -3,7 +3,7 @@ import { annotations } from '../shared/api/names.ts';
 import { type KubeObject, keyOf, type ObjectRef, type Stored } from '../shared/api/objects.ts';
 import { claims, dataSources, metadataOf, namespaces } from '../shared/kube/resource.ts';
 import type { Component } from '../shared/process/run.ts';
-import { identityOf, keep, type KeepOptions } from './keep.ts';
+import { identityOf, type KeepOptions, keep } from './keep.ts';
 
 /**
  * What admission has to know of other objects without asking the API server each time. It may be a moment behind; each reader says what

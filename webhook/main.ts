@@ -1,5 +1,5 @@
-import manifest from '../package.json' with { type: 'json' };
 import { loadServing, watchServing } from '../certs/serving.ts';
+import manifest from '../package.json' with { type: 'json' };
 import { reporters } from '../shared/api/names.ts';
 import { policyFactsOf } from '../shared/decision/facts.ts';
 import { createClient } from '../shared/kube/client.ts';
@@ -21,8 +21,8 @@ import { createKnown } from './known.ts';
 import { createMutate } from './mutate.ts';
 import { eventPolicyOf } from './notices.ts';
 import { createServer } from './server.ts';
-import { createStorage } from './storage.ts';
 import { shadowed } from './shadow.ts';
+import { createStorage } from './storage.ts';
 import { createSurroundings } from './surroundings.ts';
 import { createValidate } from './validate.ts';
 

@@ -1,7 +1,7 @@
 import type { StorageLookups } from '../shared/decision/gather.ts';
 import { csiDrivers, storageClasses, storageProfiles, volumeSnapshotClasses } from '../shared/kube/resource.ts';
 import type { Component } from '../shared/process/run.ts';
-import { keep, type KeepOptions } from './keep.ts';
+import { type KeepOptions, keep } from './keep.ts';
 
 /** What the cluster's storage is made of, kept in memory: few objects, seldom changed, and needed for each decision. */
 

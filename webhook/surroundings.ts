@@ -2,7 +2,7 @@ import { keyOf, type LimitRange, type Pod, type ResourceQuota, type Stored } fro
 import { claimsWrittenBy, leanPod } from '../shared/api/pods.ts';
 import { limitRanges, pods, resourceQuotas } from '../shared/kube/resource.ts';
 import type { Component } from '../shared/process/run.ts';
-import { identityOf, keep, type Kept, type KeepOptions } from './keep.ts';
+import { identityOf, type KeepOptions, type Kept, keep } from './keep.ts';
 
 /**
  * What stands around a clone and is told to whoever makes it: pods that write to the source, quotas and limits of both namespaces. Help

@@ -179,7 +179,11 @@ export interface PodContainer {
   readonly image?: string;
   readonly resources?: object;
   readonly securityContext?: object;
-  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath?: string; readonly readOnly?: boolean }[];
+  readonly volumeMounts?: readonly {
+    readonly name: string;
+    readonly mountPath?: string;
+    readonly readOnly?: boolean;
+  }[];
   readonly volumeDevices?: readonly { readonly name: string; readonly devicePath?: string }[];
 }
 

@@ -1,5 +1,5 @@
-import { ceilDivide, formatQuantity } from '../api/quantity.ts';
 import type { VolumeMode } from '../api/objects.ts';
+import { ceilDivide, formatQuantity } from '../api/quantity.ts';
 import type { CloneFacts, SourceFacts } from './facts.ts';
 
 /**

@@ -1,8 +1,8 @@
+import { isObject, type JsonObject } from '../api/json.ts';
 import { fieldManager } from '../api/names.ts';
 import type { KubeObject, ObjectRef, Stored } from '../api/objects.ts';
 import type { Clock } from '../process/clock.ts';
 import type { Connection } from './connection.ts';
-import { isObject, type JsonObject } from '../api/json.ts';
 import { ApiError, isConflict, isNotFound } from './errors.ts';
 import { isStored, type ListOptions, type ListPage, listPages } from './list.ts';
 import { type Call, type CallOptions, type CallReport, nameOf, type Query, request } from './request.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import { type Clock, systemClock } from '../process/clock.ts';
-import { ApiError } from './errors.ts';
 import { type Access, type AccessOptions, type AccessSource, accessFrom } from './credentials.ts';
+import { ApiError } from './errors.ts';
 
 /** The way to the API server: two pools of kept-alive connections, and credentials that are renewed behind them. */
 

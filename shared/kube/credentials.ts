@@ -1,5 +1,5 @@
-import type { RequestOptions } from 'node:https';
 import { readFileSync } from 'node:fs';
+import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 

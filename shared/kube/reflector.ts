@@ -2,7 +2,7 @@ import type { KubeObject } from '../api/objects.ts';
 import type { Clock } from '../process/clock.ts';
 import type { Logger } from '../process/log.ts';
 import { type Backoff, createBackoff } from './backoff.ts';
-import type { Client, Watcher, WatchEvent } from './client.ts';
+import type { Client, WatchEvent, Watcher } from './client.ts';
 import { ApiError, isForbidden, isGone, isNotFound } from './errors.ts';
 import type { Resource } from './resource.ts';
 import type { Replacement, Store } from './store.ts';

@@ -1,5 +1,5 @@
 import { type KubeObject, keyOf, type Stored } from '../api/objects.ts';
-import { createIndexes, type IndexFunction, type Indexes } from './indexes.ts';
+import { createIndexes, type Indexes, type IndexFunction } from './indexes.ts';
 
 /**
  * All objects of one kind in memory, as a reflector last saw them. Objects are shared by everyone who reads and never change: a new

@@ -8,7 +8,7 @@ import { ApiError } from '../kube/errors.ts';
 import { apiVersionOf, claims, dataVolumes, pods, type Resource, subjectAccessReviews } from '../kube/resource.ts';
 import type { AccessPolicy, AccessRule } from './policy.ts';
 
-export { type AccessPolicy, accessPolicyOf, type AccessRule, strictPolicy } from './policy.ts';
+export { type AccessPolicy, type AccessRule, accessPolicyOf, strictPolicy } from './policy.ts';
 
 /** May this user clone from this source? The API server's authorizers are asked; nothing is remembered between two questions. */
 

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Clock } from '../process/clock.ts';
 import type { Logger } from '../process/log.ts';
 import { createLookout } from '../process/lookout.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type CloneSource, type DataVolume, namedDataSource } from '../api/datavolume.ts';
 import { annotations } from '../api/names.ts';
-import { type ObjectMeta, keyOf } from '../api/objects.ts';
+import { keyOf, type ObjectMeta } from '../api/objects.ts';
 import type { PublicClaims } from './claims.ts';
 
 /** Whether a stamp, known to be genuine, belongs to the object it was found on. Pure. */

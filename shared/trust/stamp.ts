@@ -12,7 +12,7 @@ import {
 } from './claims.ts';
 import type { Signer, Verifier } from './keys.ts';
 
-export { StampError, type StampErrorCode, type StampClaims, type StampIdentity, type StampTarget } from './claims.ts';
+export { type StampClaims, StampError, type StampErrorCode, type StampIdentity, type StampTarget } from './claims.ts';
 export { digestOf, matchStamp, matchUser, type StampMismatch } from './match.ts';
 
 /**

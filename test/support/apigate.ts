@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { request as send } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Cluster } from './cluster/index.ts';

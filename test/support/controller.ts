@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
-import { freePort } from './cluster/ports.ts';
 import type { Cluster, ManagedProcess } from './cluster/index.ts';
+import { freePort } from './cluster/ports.ts';
 
 /** The real controller as a process beside a cluster, under its own ServiceAccount and with the rights that its manifest gives it. */
 

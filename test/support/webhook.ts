@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { parseAllDocuments } from 'yaml';
-import { issueAuthority, type Issued, issueServing } from '../../certs/issue.ts';
+import { type Issued, issueAuthority, issueServing } from '../../certs/issue.ts';
 import { annotations } from '../../shared/api/names.ts';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
 import { type Cluster, type ManagedProcess, until } from './cluster/index.ts';

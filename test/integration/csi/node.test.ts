@@ -4,10 +4,10 @@ import { mkdir, open, readFile, stat, statfs, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Driver, openWorkshop, startDriver, type Workshop } from '../../support/csi/harness.ts';
 import { run } from '../../support/csi/command.ts';
-import { loopOf } from '../../support/csi/loops.ts';
+import { type Driver, openWorkshop, startDriver, type Workshop } from '../../support/csi/harness.ts';
 import { volumeFile } from '../../support/csi/layout.ts';
+import { loopOf } from '../../support/csi/loops.ts';
 import { blockCapability, expectation, mountCapability } from './requests.ts';
 
 const MIB = 1024 ** 2;

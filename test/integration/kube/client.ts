@@ -1,5 +1,5 @@
-import { connect, type Connection } from '../../../shared/kube/connection.ts';
 import { type Client, createClient, type Watcher } from '../../../shared/kube/client.ts';
+import { type Connection, connect } from '../../../shared/kube/connection.ts';
 import { systemClock } from '../../../shared/process/clock.ts';
 
 /** A client of its own connection, closed with `close`. */

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { createClient } from '../../../shared/kube/client.ts';
-import { connect, type Connection, openConnection } from '../../../shared/kube/connection.ts';
+import { type Connection, connect, openConnection } from '../../../shared/kube/connection.ts';
 import { type Clock, systemClock } from '../../../shared/process/clock.ts';
 import { configMaps } from '../../support/build/configmap.ts';
-import { servingCertificate } from '../../support/cluster/pki.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
+import { servingCertificate } from '../../support/cluster/pki.ts';
 import { sharedCluster } from '../../support/cluster/shared.ts';
 import { startRelay } from './relay.ts';
 

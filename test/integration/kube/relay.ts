@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect as dial, createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, connect as dial } from 'node:net';
 import { type Access, accessFrom } from '../../../shared/kube/credentials.ts';
 
 /** Stands between a client and the API server and counts connections, which neither end would tell. */

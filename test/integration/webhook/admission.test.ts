@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import { parseRecord } from '../../../shared/decision/record.ts';
 import { loadVerifier } from '../../../shared/trust/keys.ts';
 import { matchStamp, type VerifiedStamp, verifyStamp } from '../../../shared/trust/stamp.ts';
-import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { type AuditEvent, type Cluster, startCluster, until } from '../../support/cluster/index.ts';
 import { type RunningWebhook, startWebhook } from '../../support/webhook.ts';
 import { clone, create, created, must, setScene } from './scene.ts';
@@ -308,16 +308,19 @@ describe('the webhook', () => {
     expect(refused.map(({ verb, requestURI }) => `${verb} ${requestURI}`)).toEqual([]);
   });
 
-  it.each(['configuration', 'secrets', 'one pod', 'a shell', 'impersonation'])('may not reach for more (%s)', async (what) => {
-    const question = {
-      configuration: ['patch', 'validatingwebhookconfigurations'],
-      secrets: ['get', 'secrets'],
-      'one pod': ['get', 'pods'],
-      'a shell': ['create', 'pods/exec'],
-      impersonation: ['impersonate', 'users'],
-    }[what];
-    const as = '--as=system:serviceaccount:clonegate-system:clonegate-webhook';
-    const { stdout } = await cluster.kubectl(['auth', 'can-i', ...(question ?? []), '-A', as]);
-    expect(stdout.trim()).toBe('no');
-  });
+  it.each(['configuration', 'secrets', 'one pod', 'a shell', 'impersonation'])(
+    'may not reach for more (%s)',
+    async (what) => {
+      const question = {
+        configuration: ['patch', 'validatingwebhookconfigurations'],
+        secrets: ['get', 'secrets'],
+        'one pod': ['get', 'pods'],
+        'a shell': ['create', 'pods/exec'],
+        impersonation: ['impersonate', 'users'],
+      }[what];
+      const as = '--as=system:serviceaccount:clonegate-system:clonegate-webhook';
+      const { stdout } = await cluster.kubectl(['auth', 'can-i', ...(question ?? []), '-A', as]);
+      expect(stdout.trim()).toBe('no');
+    },
+  );
 });

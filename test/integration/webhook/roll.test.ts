@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { annotations } from '../../../shared/api/names.ts';
-import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DataVolume } from '../../../shared/api/datavolume.ts';
+import { annotations } from '../../../shared/api/names.ts';
 import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
 import { type Service, startService } from '../../support/service.ts';
 import { type RunningWebhook, startWebhook } from '../../support/webhook.ts';

@@ -4,7 +4,7 @@ import { annotations, type Strategy } from '../../../shared/api/names.ts';
 import type { ClaimSpec } from '../../../shared/api/objects.ts';
 import { encodeRecord } from '../../../shared/decision/record.ts';
 import { loadSigner, type StampKeyFiles } from '../../../shared/trust/keys.ts';
-import { digestOf, signStamp, type StampClaims } from '../../../shared/trust/stamp.ts';
+import { digestOf, type StampClaims, signStamp } from '../../../shared/trust/stamp.ts';
 
 /** DataVolumes as they lie in the cluster after admission, for tests of what comes after it. */
 

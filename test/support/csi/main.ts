@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { systemClock } from '../../../shared/process/clock.ts';
-import { type DriverOptions, parseOptions, USAGE, UsageError } from './options.ts';
 import { startDriver } from './driver.ts';
+import { type DriverOptions, parseOptions, USAGE, UsageError } from './options.ts';
 
 const EXIT_USAGE = 2;
 

@@ -8,8 +8,8 @@ import { cached, cacheRoot, keyOfInputs } from '../cluster/cache.ts';
 import { go } from '../cluster/go.ts';
 import { markerVariable } from '../cluster/identity.ts';
 import { startProgress } from '../cluster/progress.ts';
-import { type DriverChoice, openWorkshop, startDriver, type Workshop } from './harness.ts';
 import { REMOVABLE } from './features.ts';
+import { type DriverChoice, openWorkshop, startDriver, type Workshop } from './harness.ts';
 import { parseReport, type SanityReport } from './sanityreport.ts';
 
 /** Runs csi-sanity against the driver with everything it has, and then without each thing that it can lack. */

@@ -2,12 +2,12 @@ import { rm } from 'node:fs/promises';
 import {
   type GrpcObject,
   type handleUnaryCall,
-  type sendUnaryData,
-  type ServerUnaryCall,
   loadPackageDefinition,
   Server,
   ServerCredentials,
+  type ServerUnaryCall,
   type ServiceClientConstructor,
+  type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
 import { load } from '@grpc/proto-loader';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { claimsWrittenBy, leanPod } from '../../../shared/api/pods.ts';
 import type { Pod, Stored } from '../../../shared/api/objects.ts';
+import { claimsWrittenBy, leanPod } from '../../../shared/api/pods.ts';
 import { pod } from '../controller/world.ts';
 
 type Spec = NonNullable<Pod['spec']>;

@@ -3,13 +3,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { connect, type Connection, openConnection } from '../../../shared/kube/connection.ts';
 import { createClient } from '../../../shared/kube/client.ts';
+import { type Connection, connect, openConnection } from '../../../shared/kube/connection.ts';
 import type { Access, AccessSource } from '../../../shared/kube/credentials.ts';
 import { request } from '../../../shared/kube/request.ts';
 import { systemClock } from '../../../shared/process/clock.ts';
-import { FakeClock } from '../../support/clock.ts';
 import { configMap, configMaps } from '../../support/build/configmap.ts';
+import { FakeClock } from '../../support/clock.ts';
 import { type FakeApi, fakeWatch, json, silence, startFakeApi, status } from '../../support/fake-api.ts';
 
 let api: FakeApi;

@@ -3,8 +3,8 @@ import type { WatchEvent } from '../../../shared/kube/client.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import { createReflector, type Reflector, type ReflectorEvent } from '../../../shared/kube/reflector.ts';
 import { createStore, type Store } from '../../../shared/kube/store.ts';
-import { FakeClock, settle } from '../../support/clock.ts';
 import { type ConfigMap, configMap, configMaps } from '../../support/build/configmap.ts';
+import { FakeClock, settle } from '../../support/clock.ts';
 import { gone, notFound, type ScriptedClient, scriptedClient, unavailable } from '../../support/scripted-client.ts';
 
 let api: ScriptedClient<ConfigMap>;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createClient, type WatchEvent, type Watcher } from '../../../shared/kube/client.ts';
 import { isGone } from '../../../shared/kube/errors.ts';
-import { FakeClock } from '../../support/clock.ts';
 import { type ConfigMap, configMap, configMaps } from '../../support/build/configmap.ts';
+import { FakeClock } from '../../support/clock.ts';
 import { type FakeApi, type FakeWatch, fakeWatch, silence, startFakeApi, status } from '../../support/fake-api.ts';
 
 let api: FakeApi;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { CompactEncrypt, CompactSign, type CompactJWSHeaderParameters } from 'jose';
+import { CompactEncrypt, type CompactJWSHeaderParameters, CompactSign } from 'jose';
 import { describe, expect, test } from 'vitest';
 import type { Verifier } from '../../../shared/trust/keys.ts';
 import { longestStamp, StampError, signStamp, verifyStamp } from '../../../shared/trust/stamp.ts';

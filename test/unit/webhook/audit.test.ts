@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { ApiError } from '../../../shared/kube/errors.ts';
 import type { Emission } from '../../../shared/kube/events.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
-import { ApiError } from '../../../shared/kube/errors.ts';
 import { createAudit } from '../../../webhook/audit.ts';
-import { parseReview } from '../../../webhook/review.ts';
 import type { EventPolicy } from '../../../webhook/notices.ts';
+import { parseReview } from '../../../webhook/review.ts';
 import type { Handler } from '../../../webhook/ruling.ts';
 import { audited, verdictOf } from '../../../webhook/verdict.ts';
 import {

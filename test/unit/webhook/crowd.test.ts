@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { fastify, type FastifyInstance } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { boundCrowd } from '../../../webhook/crowd.ts';
-import { until } from '../../support/cluster/until.ts';
 import { FakeClock, settle } from '../../support/clock.ts';
+import { until } from '../../support/cluster/until.ts';
 
 /** Plain HTTP on loopback: TLS below it changes nothing of this. */
 

@@ -1,11 +1,11 @@
-import { fastify, type FastifyInstance } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FakeClock, settle } from '../../support/clock.ts';
-import type { Verdict } from '../../../webhook/verdict.ts';
+import { bodyLimit } from '../../../webhook/body.ts';
 import { allowed, errored } from '../../../webhook/respond.ts';
 import { addRoutes } from '../../../webhook/routes.ts';
 import type { Handler } from '../../../webhook/ruling.ts';
-import { bodyLimit } from '../../../webhook/body.ts';
+import type { Verdict } from '../../../webhook/verdict.ts';
+import { FakeClock, settle } from '../../support/clock.ts';
 import { cloneOf, createReview, newWorld } from './world.ts';
 
 const servers: FastifyInstance[] = [];

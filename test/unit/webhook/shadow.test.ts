@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { annotations } from '../../../shared/api/names.ts';
+import type { Emission } from '../../../shared/kube/events.ts';
 import { claims } from '../../../shared/kube/resource.ts';
+import { createLogger } from '../../../shared/process/log.ts';
+import { createMetrics } from '../../../shared/process/metrics.ts';
 import { createAudit } from '../../../webhook/audit.ts';
 import { parseReview } from '../../../webhook/review.ts';
 import { shadowed } from '../../../webhook/shadow.ts';
 import { audited, verdictOf } from '../../../webhook/verdict.ts';
-import type { Emission } from '../../../shared/kube/events.ts';
-import { createLogger } from '../../../shared/process/log.ts';
-import { createMetrics } from '../../../shared/process/metrics.ts';
 import { claim } from '../../support/build/storage.ts';
 import {
   admit,

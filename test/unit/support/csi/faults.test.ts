@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
+import { FakeClock, settle } from '../../../support/clock.ts';
 import { createFaultControl } from '../../../support/csi/control.ts';
 import { type Fault, parseFaults } from '../../../support/csi/faultfile.ts';
 import { createFaultInjector } from '../../../support/csi/faults.ts';
-import { FakeClock, settle } from '../../../support/clock.ts';
 import { temporaryFolder } from './temp.ts';
 
 const never = new AbortController().signal;

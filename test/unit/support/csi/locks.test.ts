@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createLocks } from '../../../support/csi/locks.ts';
 import { settle } from '../../../support/clock.ts';
+import { createLocks } from '../../../support/csi/locks.ts';
 
 function setUp() {
   const locks = createLocks();

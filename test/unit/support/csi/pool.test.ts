@@ -2,10 +2,10 @@ import { copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
+import { FakeClock } from '../../../support/clock.ts';
 import { snapshotFile, snapshotsFolder, volumeFile, volumesFolder } from '../../../support/csi/layout.ts';
 import { openPool, type PoolOptions } from '../../../support/csi/pool.ts';
 import { MIN_BYTES } from '../../../support/csi/sizes.ts';
-import { FakeClock } from '../../../support/clock.ts';
 import { temporaryFolder } from './temp.ts';
 
 const SIZE = 2 * MIN_BYTES;
