@@ -59,6 +59,11 @@ check: install ## Types, lint, format, layer rules, docs held against the tables
 bench: tools ## Measure (ONLY=admission), as ratios in one run; nothing is asserted
 	@node test/bench/main.ts $(ONLY)
 
+.PHONY: fuzz
+N ?= 100000
+fuzz: install ## Throw N generated AdmissionReviews (100,000) at the webhook; the last line counts
+	@node test/fuzz/main.ts --reviews $(N)
+
 .PHONY: format
 format: install ## Format everything
 	biome check --write .
