@@ -21,7 +21,8 @@ export interface TurnLimits {
 
 /** Clones that share a limit. */
 interface Group {
-  readonly name: string;
+  /** For people. */
+  readonly what: string;
   readonly limit: number;
   readonly members: readonly Stored<DataVolume>[];
 }
@@ -38,19 +39,23 @@ export interface Turns {
 export function createTurns(stores: Stores, limits: TurnLimits): Turns {
   /** Those that were let through and do not show it in the stores yet: workers must not let through one too many in between. */
   const starting = new Set<string>();
-  const group = (limit: number, name: string, ...also: readonly string[]): Group => ({
-    name,
-    limit,
-    members: [name, ...also].flatMap((one) => clonesIn(stores, one)),
-  });
   const groups = ({ source, choice }: Observed): readonly Group[] => {
     if (source === undefined || choice.by !== 'record') return [];
     const { storageClassName: className = '' } = choice.target;
-    const unnamed = isDefault(stores, className) ? [classGroup('')] : [];
-    return [
-      group(limits.perSource, sourceGroup(source.ref)),
-      group(limits.perStorageClass, classGroup(className), ...unnamed),
-    ].filter(({ limit }) => limit > 0);
+    const classes = isDefault(stores, className) ? [className, ''] : [className];
+    const all: readonly Group[] = [
+      {
+        what: `of ${sourceGroup(source.ref)}`,
+        limit: limits.perSource,
+        members: clonesIn(stores, sourceGroup(source.ref)),
+      },
+      {
+        what: `into StorageClass ${className}`,
+        limit: limits.perStorageClass,
+        members: classes.flatMap((name) => clonesIn(stores, classGroup(name))),
+      },
+    ];
+    return all.filter(({ limit }) => limit > 0);
   };
   return {
     wait: (key, o) => {
@@ -137,8 +142,8 @@ function nextOf(stores: Stores, volume: Stored<DataVolume>): readonly string[] {
  * The place is told anew the more often the nearer it is, for each telling is a write: so a thousand that wait cost a handful of writes
  * a second, all together.
  */
-function queued({ name, limit }: Group, place: number): Wait {
-  const message = `${limit} clones of the same group (${name}) are under way, as many as may be; place ${place} in the queue`;
+function queued({ what, limit }: Group, place: number): Wait {
+  const message = `${limit} clones ${what} are under way, as many as may be; place ${place} in the queue`;
   const again = Math.min(Math.max(shortestPause, place * 2000), longestPause);
   return waitFor('CloneScheduled', 'CloneQueued', message, { type: 'Normal', again });
 }

@@ -15,6 +15,8 @@ export interface ControllerOptions {
   readonly args?: readonly string[];
   /** Name among the cluster's processes; default `clonegate-controller`. */
   readonly name?: string;
+  /** Another one leads already: it is started when it is ready to take over. */
+  readonly standsBy?: boolean;
   /** Makes the kubeconfig that it is given from the one of its ServiceAccount. */
   readonly through?: (kubeconfig: string) => string;
 }
@@ -48,7 +50,9 @@ export async function startController(cluster: Cluster, options: ControllerOptio
     ...writeKeys(join(cluster.address.folder, `${name}-keys`), keys),
     ...(options.args ?? []),
   ];
-  const program = await cluster.run(name, process.execPath, args, { ready: () => leads(opsUrl) });
+  const program = await cluster.run(name, process.execPath, args, {
+    ready: () => (options.standsBy === true ? isReady(opsUrl) : leads(opsUrl)),
+  });
   return { process: program, keys, opsUrl };
 }
 
@@ -80,6 +84,12 @@ function writeKeys(folder: string, { stampPublicKeys, identityKey }: StampKeyFil
     `--stamp-public-keys-file=${write('stamp-public-keys.json', stampPublicKeys)}`,
     `--identity-key-file=${write('identity-key.json', identityKey)}`,
   ];
+}
+
+async function isReady(opsUrl: string): Promise<boolean> {
+  const { statusCode, body } = await request(`${opsUrl}/readyz`);
+  await body.dump();
+  return statusCode === 200;
 }
 
 /** Ready as soon as it leads: a replica that only stands by is ready too, but does nothing yet. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { CloneSource, DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations, type Strategy } from '../../../shared/api/names.ts';
 import type { ClaimSpec } from '../../../shared/api/objects.ts';
+import type { Candidate } from '../../../shared/decision/decide.ts';
 import { encodeRecord } from '../../../shared/decision/record.ts';
 import { loadSigner, type StampKeyFiles } from '../../../shared/trust/keys.ts';
 import { digestOf, type StampClaims, signStamp } from '../../../shared/trust/stamp.ts';
@@ -18,6 +19,8 @@ export interface CloneOptions {
   readonly claim?: ClaimSpec;
   /** `null` when admission put the decision off. */
   readonly strategy?: Strategy | null;
+  /** What admission found of all strategies, the chosen one first; in place of `strategy`. */
+  readonly candidates?: readonly [Candidate, ...Candidate[]];
   readonly user?: string;
   readonly groups?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
@@ -44,7 +47,7 @@ export function plainClone(options: CloneOptions): DataVolume {
 /** With stamp and decision. */
 export async function stampedClone(keys: StampKeyFiles, options: CloneOptions): Promise<DataVolume> {
   const volume = plainClone(options);
-  const decided = decisionOf(options.strategy === undefined ? 'csi-clone' : options.strategy);
+  const decided = decisionOf(options);
   const stamp = await signStamp(await loadSigner(keys), claimsOf(options, decided));
   return {
     ...volume,
@@ -56,15 +59,18 @@ function sourceOf({ namespace, source }: CloneOptions): CloneSource {
   return typeof source === 'string' ? { kind: 'PersistentVolumeClaim', namespace, name: source } : source;
 }
 
-function decisionOf(strategy: Strategy | null): Readonly<Record<string, string>> {
+function decisionOf({ strategy, candidates }: CloneOptions): Readonly<Record<string, string>> {
   const id = randomUUID();
   if (strategy === null) {
     const deferred = { outcome: 'deferred', reason: 'SourceNotFound', message: 'not there yet' } as const;
     return { [annotations.decision]: encodeRecord(deferred, { id }) };
   }
-  const candidates = [{ strategy, reason: 'Preferred', message: 'a test asks for it' }] as const;
-  const record = encodeRecord({ outcome: 'chosen', strategy, candidates }, { id });
-  return { [annotations.cloneType]: strategy, [annotations.decision]: record };
+  const found = candidates ?? [
+    { strategy: strategy ?? 'csi-clone', reason: 'Preferred', message: 'a test asks for it' },
+  ];
+  const [chosen] = found;
+  const record = encodeRecord({ outcome: 'chosen', strategy: chosen.strategy, candidates: found }, { id });
+  return { [annotations.cloneType]: chosen.strategy, [annotations.decision]: record };
 }
 
 function claimsOf(options: CloneOptions, decided: Readonly<Record<string, string>>): StampClaims {

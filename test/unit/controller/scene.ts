@@ -7,7 +7,7 @@ import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import type { Event, KubeObject, PersistentVolumeClaim, Stored } from '../../../shared/api/objects.ts';
 import type { ListOptions } from '../../../shared/kube/client.ts';
 import type { Emission } from '../../../shared/kube/events.ts';
-import { claims, dataVolumes, pods, volumeSnapshots } from '../../../shared/kube/resource.ts';
+import { claims, dataVolumes, pods, type Resource, volumeSnapshots } from '../../../shared/kube/resource.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { strictPolicy } from '../../../shared/trust/access.ts';
@@ -30,6 +30,9 @@ export const wanted: CloneOptions = {
   now: start,
   claim: { storageClassName: 'fast' },
 };
+
+/** Another namespace. */
+export const elsewhere = 'elsewhere';
 
 type Right = 'allowed' | 'denied' | Error;
 
@@ -58,21 +61,30 @@ export class Scene {
     const cluster = (name: string) => ({ metadata: { name, uid: `${name}-uid`, resourceVersion: '1' } });
     scene.stores.storageClasses.upsert(storageClass());
     scene.stores.csiDrivers.upsert(cluster('csi.example.com'));
+    scene.stores.volumeSnapshotClasses.upsert({ ...cluster('fast'), driver: 'csi.example.com' });
     scene.stores.storageProfiles.upsert({ ...cluster('fast'), spec: { cloneStrategy: 'csi-clone' } });
-    const creationTimestamp = new Date(start).toISOString();
-    await scene.api.client().create(claims, claim('source'));
-    await scene.api.client().create(dataVolumes, { ...volume, metadata: { ...volume.metadata, creationTimestamp } });
-    scene.api.calls.length = 0;
-    scene.sync();
+    await scene.create(claims, claim('source'));
+    await scene.create(dataVolumes, volume);
     return scene;
+  }
+
+  /** As somebody else would; it counts for no call of ours. */
+  async create<T extends KubeObject>(kind: Resource<T>, object: T): Promise<void> {
+    const calls = this.api.calls.length;
+    const creationTimestamp = new Date(this.clock.now()).toISOString();
+    await this.api.client().create(kind, { ...object, metadata: { creationTimestamp, ...object.metadata } });
+    this.api.calls.length = calls;
+    this.sync();
   }
 
   /** What the watches do. */
   sync(): void {
-    this.stores.volumes.replace(this.api.list(dataVolumes, namespace));
-    this.stores.claims.replace(this.api.list(claims, namespace));
-    this.stores.snapshots.replace(this.api.list(volumeSnapshots, namespace));
-    this.stores.pods.replace(this.api.list(pods, namespace));
+    const places = [namespace, elsewhere];
+    const all = <T extends KubeObject>(kind: Resource<T>) => places.flatMap((place) => this.api.list(kind, place));
+    this.stores.volumes.replace(all(dataVolumes));
+    this.stores.claims.replace(all(claims));
+    this.stores.snapshots.replace(all(volumeSnapshots));
+    this.stores.pods.replace(all(pods));
   }
 
   /** A controller that has just started. */
@@ -116,9 +128,18 @@ export class Scene {
   /** Events by the selectors that are asked for here. */
   async *#pages({ namespace: place, fieldSelector = '' }: ListOptions) {
     this.listed.push(`${place ?? ''} ${fieldSelector}`);
-    const [field, value] = fieldSelector.split('=', 2);
-    const items = this.foreignEvents.filter(({ regarding, reason }) =>
-      field === 'reason' ? reason === value : regarding?.uid === value,
+    const items = this.foreignEvents.filter((event) =>
+      fieldSelector.split(',').every((term) => {
+        const [field = '', value] = term.split('=', 2);
+        const { kind, name, uid } = event.regarding ?? {};
+        const fields: Readonly<Record<string, unknown>> = {
+          reason: event.reason,
+          'regarding.kind': kind,
+          'regarding.name': name,
+          'regarding.uid': uid,
+        };
+        return fields[field] === value;
+      }),
     );
     // They have what is read of them.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
