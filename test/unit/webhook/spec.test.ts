@@ -170,6 +170,35 @@ describe('what a clone may say', () => {
   });
 });
 
+describe('the target', () => {
+  const own = { source: { pvc: { namespace: 'tenant-a', name: 'disk' } } };
+  const fields = (volume: ReturnType<typeof cloneOf>): readonly string[] => faultsOf(volume).map(({ field }) => field);
+
+  it('cannot be its own source, however that is written', () => {
+    expect(faultsOf(cloneOf(own))).toEqual([
+      {
+        field: 'spec.source.pvc',
+        message: 'must be another claim than tenant-a/disk, which is the one that this DataVolume makes',
+      },
+    ]);
+    expect(fields(cloneOf({ source: { pvc: { namespace: '', name: 'disk' } } }))).toEqual(['spec.source.pvc']);
+  });
+
+  it.each([
+    ['a snapshot of its name', cloneOf({ source: { snapshot: { namespace: 'tenant-a', name: 'disk' } } })],
+    ['a claim of its name elsewhere', cloneOf({ source: { pvc: { namespace: 'golden', name: 'disk' } } })],
+    ['another claim beside it', cloneOf({ source: { pvc: { namespace: 'tenant-a', name: 'other' } } })],
+    ['a claim that it is to take over', cloneOf(own, { annotations: { [annotations.prePopulated]: 'disk' } })],
+    ['a claim when its own name is yet to be generated', cloneOf(own, { name: '', generateName: 'disk' })],
+  ])('may be made of %s', (_, volume) => {
+    expect(fields(volume)).toEqual([]);
+  });
+
+  it.each(['x'.repeat(254), 'Disk', 'a/b'])('cannot be called %s', (called) => {
+    expect(fields(cloneOf({}, { name: called }))).toEqual(['metadata.name']);
+  });
+});
+
 describe('the shape of a DataVolume', () => {
   const read = (changes: object) => readVolume({ ...cloneOf(), ...changes }, 'tenant-a');
   const fieldsOf = (changes: object): readonly string[] => read(changes).faults?.map(({ field }) => field) ?? [];
