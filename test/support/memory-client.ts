@@ -108,6 +108,13 @@ export class MemoryApi {
     return [...this.#objects].filter(([path]) => path.startsWith(prefix)).map(([, object]) => object as Stored<T>);
   }
 
+  /** Of all namespaces. */
+  all<T extends KubeObject>(kind: Resource<T>): Stored<T>[] {
+    const place = new RegExp(`^${pathOf(kind)}/|^${pathOf(kind, { namespace: '_' }).replace('_', '[^/]+')}/`);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return [...this.#objects].filter(([path]) => place.test(path)).map(([, object]) => object as Stored<T>);
+  }
+
   remove(kind: Resource<KubeObject>, ref: ObjectRef): void {
     this.#objects.delete(pathOf(kind, ref));
   }

@@ -1,0 +1,38 @@
+import type { CloneSource } from '../../../shared/api/datavolume.ts';
+import type { Strategy } from '../../../shared/api/names.ts';
+import type { VolumeMode } from '../../../shared/api/objects.ts';
+
+/** The kinds of clones that there are, for tests that have to hold for each. */
+
+export interface Kind {
+  readonly strategy: Strategy;
+  readonly from: CloneSource['kind'];
+  readonly elsewhere: boolean;
+  readonly larger: boolean;
+  readonly mode: VolumeMode;
+  /** The class waits for the first consumer. */
+  readonly late: boolean;
+}
+
+/** Every kind of clone that can be carried out. */
+export const kinds: readonly Kind[] = (
+  [
+    ['csi-clone', 'PersistentVolumeClaim'],
+    ['snapshot', 'PersistentVolumeClaim'],
+    ['snapshot', 'VolumeSnapshot'],
+  ] as const
+).flatMap(([strategy, from]) =>
+  [false, true].flatMap((elsewhere) =>
+    [false, true].flatMap((larger) =>
+      (['Filesystem', 'Block'] as const).flatMap((mode) =>
+        [false, true].map((late): Kind => ({ strategy, from, elsewhere, larger, mode, late })),
+      ),
+    ),
+  ),
+);
+
+export function nameOfKind({ strategy, from, elsewhere, larger, mode, late }: Kind): string {
+  const way = from === 'VolumeSnapshot' ? 'restore' : strategy;
+  const words = [way, elsewhere ? 'elsewhere' : 'here', larger ? 'larger' : 'equal', mode, late ? 'late' : 'at once'];
+  return words.join(', ');
+}

@@ -1,0 +1,210 @@
+import { annotations } from '../../../shared/api/names.ts';
+import {
+  controllerOf,
+  type KubeObject,
+  keyOf,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  type Stored,
+} from '../../../shared/api/objects.ts';
+import { formatQuantity, parseQuantity } from '../../../shared/api/quantity.ts';
+import {
+  claims,
+  dataVolumes,
+  persistentVolumes,
+  pods,
+  type Resource,
+  volumeSnapshots,
+} from '../../../shared/kube/resource.ts';
+import { MemoryApi } from '../memory-client.ts';
+
+/**
+ * The other programs of a cluster, as far as clones have to do with them, each as one look at all objects: small, and true to what the
+ * real ones do with volumes, claims and snapshots. What they are true to was tried on the real ones (test/e2e/controller).
+ */
+export class SimulatedStorage {
+  readonly api = new MemoryApi();
+  /** What is in a volume or a snapshot, by its name or `namespace/name`. */
+  readonly contents = new Map<string, string>();
+  /** Volumes made by cloning or restoring, the removed ones too. */
+  readonly made: string[] = [];
+  readonly #late: ReadonlySet<string>;
+  readonly #client = this.api.client();
+
+  /** @param late StorageClasses that wait for the first consumer. */
+  constructor(late: readonly string[]) {
+    this.#late = new Set(late);
+  }
+
+  readonly programs = {
+    provisioner: async (): Promise<void> => this.#each(claims, async (claim) => this.#provision(claim)),
+    binder: async (): Promise<void> => {
+      await this.#each(claims, async (claim) => this.#bind(claim));
+      await this.#each(persistentVolumes, async (volume) => this.#reclaim(volume));
+    },
+    snapshotter: async (): Promise<void> => this.#each(volumeSnapshots, async (snapshot) => this.#snapshot(snapshot)),
+    resizer: async (): Promise<void> => this.#each(claims, async (claim) => this.#resize(claim)),
+    node: async (): Promise<void> => this.#each(pods, async (pod) => this.#run(pod.metadata.namespace ?? '', pod)),
+    collector: async (): Promise<void> => {
+      this.#finalize();
+      this.#collect();
+    },
+  };
+
+  async round(): Promise<void> {
+    for (const program of Object.values(this.programs)) await program();
+  }
+
+  /** As with the real API server: what has a finalizer stays until it has none. */
+  async deleteVolume(namespace: string, name: string): Promise<void> {
+    const found = this.api.all(dataVolumes).find(({ metadata }) => metadata.name === name);
+    if (found === undefined || found.metadata.deletionTimestamp !== undefined) return;
+    const deletionTimestamp = '2026-05-06T07:08:10Z';
+    await this.#client.mergePatch(dataVolumes, { namespace, name }, { metadata: { deletionTimestamp } });
+    this.#finalize();
+  }
+
+  async #each<T extends KubeObject>(kind: Resource<T>, look: (object: Stored<T>) => Promise<void>): Promise<void> {
+    for (const object of this.api.all(kind)) await look(object);
+  }
+
+  async #patch<T extends KubeObject>(kind: Resource<T>, { metadata }: Stored<T>, patch: object): Promise<void> {
+    const { namespace, name } = metadata;
+    await this.#client.mergePatch(kind, namespace === undefined ? { name } : { namespace, name }, patch);
+  }
+
+  async #provision(claim: Stored<PersistentVolumeClaim>): Promise<void> {
+    const { spec, metadata } = claim;
+    const late = this.#late.has(spec?.storageClassName ?? '');
+    if (spec?.volumeName !== undefined || (late && metadata.annotations?.[annotations.selectedNode] === undefined))
+      return;
+    const content = this.#contentFor(claim);
+    if (content === undefined) return;
+    const name = `pv-${metadata.uid}`;
+    if (this.contents.has(name)) return;
+    const storage = spec?.resources?.requests?.['storage'] ?? '0';
+    await this.#client.create(persistentVolumes, {
+      metadata: { name },
+      spec: { claimRef: referenceTo(claim), capacity: { storage }, persistentVolumeReclaimPolicy: 'Delete' },
+    });
+    this.contents.set(name, content);
+    this.made.push(name);
+  }
+
+  #contentFor({ spec, metadata: { namespace = '' } }: PersistentVolumeClaim): string | undefined {
+    const { kind, name = '' } = spec?.dataSourceRef ?? {};
+    if (kind === 'VolumeSnapshot') return this.contents.get(keyOf({ namespace, name }));
+    if (kind !== 'PersistentVolumeClaim') return undefined;
+    const source = this.api.all(claims).find(({ metadata }) => keyOf(metadata) === keyOf({ namespace, name }));
+    return this.contents.get(source?.spec?.volumeName ?? '');
+  }
+
+  async #bind(claim: Stored<PersistentVolumeClaim>): Promise<void> {
+    const { spec, status, metadata } = claim;
+    const volumes = this.api.all(persistentVolumes);
+    if (spec?.volumeName !== undefined) {
+      const own = volumes.find((volume) => volume.metadata.name === spec.volumeName);
+      if (own?.spec?.claimRef?.uid !== metadata.uid && status?.phase !== 'Lost')
+        await this.#patch(claims, claim, { status: { phase: 'Lost' } });
+      return;
+    }
+    const volume = volumes.find((candidate) => candidate.spec?.claimRef?.uid === metadata.uid);
+    if (volume === undefined || sizeOf(volume.spec?.capacity) < sizeOf(spec?.resources?.requests)) return;
+    const { capacity } = volume.spec ?? {};
+    await this.#patch(claims, claim, {
+      spec: { volumeName: volume.metadata.name },
+      status: { phase: 'Bound', capacity },
+    });
+  }
+
+  async #reclaim(volume: Stored<PersistentVolume>): Promise<void> {
+    const { claimRef, persistentVolumeReclaimPolicy } = volume.spec ?? {};
+    if (this.api.all(claims).some(({ metadata }) => metadata.uid === claimRef?.uid)) return;
+    if (persistentVolumeReclaimPolicy !== 'Delete') return;
+    this.api.remove(persistentVolumes, { name: volume.metadata.name });
+    this.contents.delete(volume.metadata.name);
+  }
+
+  async #snapshot(
+    snapshot: Stored<KubeObject & { spec?: { source?: { persistentVolumeClaimName?: string } } }>,
+  ): Promise<void> {
+    const key = keyOf(snapshot.metadata);
+    if (this.contents.has(key)) return;
+    const { namespace = '' } = snapshot.metadata;
+    const name = snapshot.spec?.source?.persistentVolumeClaimName ?? '';
+    const source = this.api.all(claims).find(({ metadata }) => keyOf(metadata) === keyOf({ namespace, name }));
+    const content = this.contents.get(source?.spec?.volumeName ?? '');
+    if (content === undefined) return;
+    this.contents.set(key, content);
+    const { storage: restoreSize } = source?.status?.capacity ?? {};
+    const status = { readyToUse: true, restoreSize, boundVolumeSnapshotContentName: `content-${key}` };
+    await this.#client.mergePatch(volumeSnapshots, { namespace, name: snapshot.metadata.name }, { status });
+  }
+
+  async #resize(claim: Stored<PersistentVolumeClaim>): Promise<void> {
+    const { spec, status } = claim;
+    const request = sizeOf(spec?.resources?.requests);
+    if (status?.phase !== 'Bound' || sizeOf(status.capacity) >= request) return;
+    const capacity = { storage: formatQuantity(request) };
+    const volume = this.api.all(persistentVolumes).find(({ metadata }) => metadata.name === spec?.volumeName);
+    if (volume !== undefined) await this.#patch(persistentVolumes, volume, { spec: { capacity } });
+    const pending = [{ type: 'FileSystemResizePending', status: 'True' }];
+    await this.#patch(claims, claim, { status: spec?.volumeMode === 'Block' ? { capacity } : { conditions: pending } });
+  }
+
+  /** Scheduler and kubelet in one. */
+  async #run(
+    namespace: string,
+    pod: Stored<{
+      metadata: KubeObject['metadata'];
+      spec?: { volumes?: readonly { persistentVolumeClaim?: { claimName: string } }[] };
+    }>,
+  ): Promise<void> {
+    const volumes = pod.spec?.volumes ?? [];
+    const names = new Set(volumes.map(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName));
+    for (const claim of this.api.all(claims).filter(({ metadata }) => metadata.namespace === namespace)) {
+      if (names.has(claim.metadata.name)) await this.#mount(claim);
+    }
+  }
+
+  async #mount(claim: Stored<PersistentVolumeClaim>): Promise<void> {
+    const { spec, status, metadata } = claim;
+    if (spec?.volumeName === undefined) {
+      const chosen = metadata.annotations?.[annotations.selectedNode] !== undefined;
+      if (!chosen && this.#late.has(spec?.storageClassName ?? ''))
+        await this.#patch(claims, claim, { metadata: { annotations: { [annotations.selectedNode]: 'node-1' } } });
+      return;
+    }
+    if ((status?.conditions ?? []).length === 0) return;
+    const { storage } = spec.resources?.requests ?? {};
+    await this.#patch(claims, claim, { status: { capacity: { storage }, conditions: [] } });
+  }
+
+  #finalize(): void {
+    for (const { metadata } of this.api.all(dataVolumes)) {
+      if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0)
+        this.api.remove(dataVolumes, { namespace: metadata.namespace ?? '', name: metadata.name });
+    }
+  }
+
+  #collect(): void {
+    const living = new Set(this.api.all(dataVolumes).map(({ metadata }) => metadata.uid));
+    for (const kind of [claims, volumeSnapshots, pods] as readonly Resource<KubeObject>[]) {
+      for (const object of this.api.all(kind)) {
+        const owner = controllerOf(object);
+        if (owner === undefined || living.has(owner.uid)) continue;
+        this.api.remove(kind, { namespace: object.metadata.namespace ?? '', name: object.metadata.name });
+      }
+    }
+    const snapshots = new Set(this.api.all(volumeSnapshots).map(({ metadata }) => keyOf(metadata)));
+    for (const key of this.contents.keys()) if (key.includes('/') && !snapshots.has(key)) this.contents.delete(key);
+  }
+}
+
+function referenceTo({ metadata: { namespace = '', name, uid } }: Stored<KubeObject>) {
+  return { namespace, name, uid };
+}
+
+function sizeOf(amounts: Readonly<Record<string, string>> | undefined): bigint {
+  return parseQuantity(amounts?.['storage'] ?? '0');
+}
