@@ -32,7 +32,8 @@ test('so does etcd, and the API server finds it again', async () => {
 test('a paused API server keeps its connections and answers when it goes on', async () => {
   await cluster.api.get('/readyz');
   cluster.apiServer.pause();
-  expect(stateOf(cluster.apiServer.pid)).toBe('T');
+  // The kernel stops the threads one by one after the signal was sent.
+  await expect.poll(() => stateOf(cluster.apiServer.pid), { timeout: 10_000 }).toBe('T');
   const answer = cluster.api.get('/readyz');
   cluster.apiServer.resume();
   expect(await answer).toBe('ok');
