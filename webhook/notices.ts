@@ -95,8 +95,7 @@ function toRequester(verdict: Verdict, said: Said, asked: Thing): Emission {
 function toOwner(verdict: Verdict, said: Said, source: Thing): Emission {
   const { review, decision, reason } = verdict;
   const { namespace = '', name = '' } = targetOf(verdict);
-  const outcome = decision === 'allow' ? 'may clone this' : `may not clone this (${reason}), ${pronounced(decision)}`;
-  const text = `user ${quote(review.userInfo.username)} ${outcome}; target: DataVolume ${namespace}/${name}`;
+  const text = `user ${quote(review.userInfo.username)} ${outcomes[decision](reason ?? '')}; target: DataVolume ${namespace}/${name}`;
   const { [eventAnnotations.strategy]: _, ...annotations } = annotationsOf(verdict, source);
   return {
     ...common(verdict, { ...said, text }, source),
@@ -108,9 +107,13 @@ function toOwner(verdict: Verdict, said: Said, source: Thing): Emission {
   };
 }
 
-function pronounced(decision: Verdict['decision']): string {
-  return decision.startsWith('would-') ? 'but was let pass in shadow mode' : 'and was refused';
-}
+const outcomes: Readonly<Record<Verdict['decision'], (reason: string) => string>> = {
+  allow: () => 'may clone this',
+  deny: (reason) => `was refused to clone this (${reason})`,
+  error: (reason) => `was not let to clone this, for lack of an answer (${reason})`,
+  'would-deny': (reason) => `would have been refused to clone this (${reason}), but was let pass in shadow mode`,
+  'would-error': (reason) => `got no answer about cloning this (${reason}), and was let pass in shadow mode`,
+};
 
 /** An Event's note has 1,024 bytes. */
 const longestNote = 1024;

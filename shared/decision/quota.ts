@@ -1,6 +1,6 @@
 import { groups } from '../api/names.ts';
 import type { LimitRange, ResourceQuota } from '../api/objects.ts';
-import { formatQuantity, parseQuantity } from '../api/quantity.ts';
+import { ceilDivide, formatQuantity, parseQuantity } from '../api/quantity.ts';
 import type { Footprint } from './footprint.ts';
 
 /** A quota or limit that a clone would run into. */
@@ -79,7 +79,7 @@ function outside({ namespace, claims }: Footprint, limit: LimitRange): readonly 
   const by = `LimitRange/${limit.metadata.name ?? ''}`;
   const items = (limit.spec?.limits ?? []).filter(({ type }) => type === 'PersistentVolumeClaim');
   const finding = (size: bigint, side: string, bound: string): QuotaFinding => {
-    const needs = `needs a claim of ${formatQuantity(size)} in ${namespace}, ${side} the limit`;
+    const needs = `needs a claim of ${showSize(size)} in ${namespace}, ${side} the limit`;
     const about = { namespace, by, resource: 'storage', severity: 'exceeded' } as const;
     return { ...about, message: `${needs} of ${bound} (${by})`, brief: `${needs} there` };
   };
@@ -96,5 +96,12 @@ function outside({ namespace, claims }: Footprint, limit: LimitRange): readonly 
 }
 
 function show(resource: string, amount: bigint): string {
-  return resource.endsWith('requests.storage') ? formatQuantity(amount) : amount.toString();
+  return resource.endsWith('requests.storage') ? showSize(amount) : amount.toString();
+}
+
+const mebibyte = 1n << 20n;
+
+/** For people: a size with room for its filesystem is an odd number of bytes, of which nobody wants to read more than the mebibytes. */
+function showSize(bytes: bigint): string {
+  return formatQuantity(bytes < mebibyte ? bytes : ceilDivide(bytes, mebibyte) * mebibyte);
 }

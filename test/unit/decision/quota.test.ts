@@ -136,6 +136,14 @@ describe('quotaFindings', () => {
     ]);
   });
 
+  it('shows odd sizes in whole mebibytes, rounded up', () => {
+    const odd = facts({ source: { namespace: 'tenant-a' }, target: { requested: 1_138_166_334n } });
+    const given = quota('tenant-a', { 'requests.storage': '1Gi' });
+    expect(quotaFindings(footprint('csi-clone', odd), [given], [])[0]?.message).toBe(
+      'needs 1086Mi requests.storage in tenant-a, 0 of 1Gi used (ResourceQuota/q)',
+    );
+  });
+
   it.each([
     ['89Gi', '80Gi', 'exceeded'],
     ['90Gi', '80Gi', 'near'],

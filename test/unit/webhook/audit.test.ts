@@ -291,7 +291,7 @@ describe('an event', () => {
       regarding: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: 'golden', name: 'fedora' },
       related: { kind: 'DataVolume', namespace: 'tenant-a', name: 'disk' },
       reason: 'CloneDenied',
-      note: 'user "jane" may not clone this (CloneDenied), and was refused; target: DataVolume tenant-a/disk (decision v-1)',
+      note: 'user "jane" was refused to clone this (CloneDenied); target: DataVolume tenant-a/disk (decision v-1)',
       fallback: false,
     });
     expect(events[2]?.annotations).not.toHaveProperty('clonegate.io/chosen-strategy');
