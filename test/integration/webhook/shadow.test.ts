@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { annotations, eventAnnotations } from '../../../shared/api/names.ts';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
+import { annotations, eventAnnotations } from '../../../shared/api/names.ts';
 import type { Event, Stored } from '../../../shared/api/objects.ts';
 import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
 import { type RunningWebhook, startWebhook } from '../../support/webhook.ts';
