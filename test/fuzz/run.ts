@@ -18,6 +18,10 @@ export interface FuzzOptions {
   readonly faults?: Faults;
   /** Ends after so many failures; all are found when absent. */
   readonly enough?: number;
+  /** Whether the failures are made as small as they get, which takes up to hundreds of trials for each; they are when absent. */
+  readonly shrink?: boolean;
+  /** Ends the run after the hundred reviews that it is at. */
+  readonly signal?: AbortSignal;
   /** Told after every hundred reviews. */
   readonly progress?: (result: Progress) => void;
   /** Told of promises that are rejected without anybody listening; gives what ends that. */
@@ -34,6 +38,8 @@ export interface Failure {
   readonly findings: readonly Finding[];
   /** The smallest that still fails. */
   readonly scenario: Scenario;
+  /** What {@link replay} finds it by. */
+  readonly at: string;
   readonly trial: Trial;
 }
 
@@ -42,7 +48,7 @@ export interface FuzzResult extends Progress {
   /** How many trials ended how: a webhook that refuses everything is not tested by being asked. */
   readonly endings: Readonly<Record<Trial['ending'], number>>;
   readonly failures: readonly Failure[];
-  /** Bytes of heap that the trials left behind. */
+  /** Bytes of heap that the trials left behind; more than {@link slack} counts as a crash. */
   readonly growth: number;
 }
 
@@ -51,7 +57,7 @@ const mostFailures = 5;
 /** Trials before the heap is measured for the first time: caches and compiled code come with the first use. */
 const warmUp = 2000;
 /** Bytes. What is bounded (budgets, series of events) fills up; what is kept of each review makes 100 bytes a review at least. */
-const slack = 24 * 1024 * 1024;
+export const slack = 24 * 1024 * 1024;
 /** Milliseconds of the events' time for each chunk: 20 s for a thousand reviews, as in a storm. */
 const pace = 2000;
 
@@ -97,7 +103,7 @@ class FuzzRun {
         for (const target of Object.values(stage.targets)) await target.pass(pace);
         progress?.(this.#counts);
       }
-      const growth = heapUsed() - (base ?? 0);
+      const growth = base === undefined ? 0 : heapUsed() - base;
       if (growth > slack) this.#counts.crashes += 1;
       const failures = [...this.#failures.values()];
       return { ...this.#counts, seed, endings: this.#endings, failures, growth };
@@ -111,16 +117,18 @@ class FuzzRun {
       const trial = await this.#play(stage, one);
       this.#counts.reviews += 1;
       this.#endings[trial.ending] += 1;
-      if (trial.findings.length === 0 || this.#isEnough()) continue;
+      if (trial.findings.length === 0) continue;
       const isCrash = trial.findings.some(({ kind }) => kind === 'crash');
       this.#counts[isCrash ? 'crashes' : 'unrightful'] += 1;
       await this.#keep(stage, trial, { seed, index });
+      if (this.#isEnough()) return;
     }
   }
 
   #isEnough(): boolean {
     const { crashes, unrightful } = this.#counts;
-    return crashes + unrightful >= (this.#options.enough ?? Number.POSITIVE_INFINITY);
+    const { enough = Number.POSITIVE_INFINITY, signal } = this.#options;
+    return crashes + unrightful >= enough || signal?.aborted === true;
   }
 
   async #play(stage: Stage, one: Scenario): Promise<Trial> {
@@ -136,20 +144,35 @@ class FuzzRun {
   async #keep(stage: Stage, trial: Trial, { seed, index }: { seed: number; index: number }): Promise<void> {
     const sort = sortOf(trial);
     if (this.#failures.has(sort) || this.#failures.size >= mostFailures) return;
-    const fails = fc.asyncProperty(scenario, async (one) => sortOf(await this.#play(stage, one)) !== sort);
-    const { counterexample } = await fc.check(fails, { seed, path: String(index), numRuns: 1 });
-    const [smallest] = counterexample ?? fc.sample(scenario, { seed, path: String(index), numRuns: 1 });
-    if (smallest === undefined) throw new Error('the scenario that failed cannot be made again');
+    const path = this.#options.shrink === false ? String(index) : await this.#smallest(stage, sort, { seed, index });
+    const at = `${seed}:${path}`;
+    const smallest = scenarioAt(at);
     const again = await this.#play(stage, smallest);
-    this.#failures.set(sort, { findings: again.findings, scenario: smallest, trial: again });
+    this.#failures.set(sort, { findings: again.findings, scenario: smallest, at, trial: again });
+  }
+
+  async #smallest(stage: Stage, sort: string, { seed, index }: { seed: number; index: number }): Promise<string> {
+    const fails = fc.asyncProperty(scenario, async (one) => sortOf(await this.#play(stage, one)) !== sort);
+    const { counterexamplePath } = await fc.check(fails, { seed, path: String(index), numRuns: 1 });
+    return counterexamplePath ?? String(index);
   }
 }
 
-/** One scenario alone, as a failure has left it. */
-export async function replay(one: Scenario): Promise<Trial> {
+/** @throws Error when nothing is to be found there. */
+function scenarioAt(at: string): Scenario {
+  const [, seed, path] = /^(-?\d+):(\d+(?::\d+)*)$/u.exec(at) ?? [];
+  const [found] = path === undefined ? [] : fc.sample(scenario, { seed: Number(seed), path, numRuns: 1 });
+  if (found === undefined)
+    throw new Error(`${JSON.stringify(at)} is no scenario: give one as a failure is told of, such as 7:42:0:1`);
+  return found;
+}
+
+/** One scenario alone, by where a failure says that it is. */
+export async function replay(at: string): Promise<{ readonly scenario: Scenario; readonly trial: Trial }> {
+  const one = scenarioAt(at);
   const stage = await setStage();
   try {
-    return await attempt(stage, one);
+    return { scenario: one, trial: await attempt(stage, one) };
   } finally {
     await leaveStage(stage);
   }

@@ -256,6 +256,7 @@ const rightful: readonly (readonly [user: unknown, source: object])[] = [
   [users.jane, { sourceRef: { kind: 'DataSource', namespace: 'golden', name: 'nested' } }],
   [users.jane, { source: { pvc: { namespace: 'golden', name: 'unbound' } } }],
   [users.jane, { source: { pvc: { namespace: 'golden', name: 'missing' } } }],
+  [users.jane, { source: { pvc: { namespace: 'golden', name: 'archive' } } }],
   [users.bob, { source: { pvc: { namespace: 'golden', name: 'fedora' } } }],
   [users.bob, { sourceRef: { kind: 'DataSource', namespace: 'golden', name: 'latest' } }],
   [users.keeper, { source: { pvc: { namespace: 'vault', name: 'secret' } } }],
