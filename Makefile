@@ -61,8 +61,12 @@ bench: tools ## Measure (ONLY=admission), as ratios in one run; nothing is asser
 
 .PHONY: fuzz
 N ?= 100000
-fuzz: install ## Throw N generated AdmissionReviews (100,000) at the webhook; the last line counts
+fuzz: install ## Throw N generated AdmissionReviews (100,000) at the webhook; the last line counts what got past it
 	@node test/fuzz/main.ts --reviews $(N)
+
+.PHONY: mutants
+mutants: install ## Change each rule of decision and authorization; the last line counts what no test notices (ONLY=<word> for some)
+	@node test/mutants/main.ts --only '$(ONLY)'
 
 .PHONY: format
 format: install ## Format everything

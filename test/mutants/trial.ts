@@ -1,0 +1,44 @@
+import { relative, sep } from 'node:path';
+import { startVitest, type TestModule } from 'vitest/node';
+
+/** Runs the tests of many copies in one go. */
+
+/** Of one copy: the first test that failed, or that it could not even be loaded; undefined when all passed. */
+export type Verdicts = ReadonlyMap<string, string | undefined>;
+
+interface TrialOptions {
+  /** With a folder for each copy. */
+  readonly folder: string;
+  /** Test files, from the folder: `<copy>/test/unit/…`. */
+  readonly tests: readonly string[];
+  /** How many of them run at the same time. */
+  readonly workers: number;
+}
+
+/** One call starts its processes once. What they load is let go of only when they end, so a call should not have thousands of files. */
+export async function tryAll({ folder, tests, workers }: TrialOptions): Promise<Verdicts> {
+  const verdicts = new Map<string, string | undefined>();
+  const vitest = await startVitest('test', [], {
+    root: folder,
+    config: false,
+    watch: false,
+    isolate: false,
+    maxWorkers: workers,
+    include: [...tests],
+    reporters: [
+      {
+        onTestModuleEnd: (module: TestModule): void => {
+          const [copy = ''] = relative(folder, module.moduleId).split(sep);
+          verdicts.set(copy, verdicts.get(copy) ?? failureIn(module));
+        },
+      },
+    ],
+  });
+  await vitest.close();
+  return verdicts;
+}
+
+function failureIn(module: TestModule): string | undefined {
+  for (const test of module.children.allTests()) if (test.result().state === 'failed') return test.fullName;
+  return module.ok() ? undefined : `${module.relativeModuleId} could not be run`;
+}
