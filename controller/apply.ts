@@ -64,7 +64,9 @@ class Hand {
       this.#expectations.expect(key, resource, await this.#client.create(resource, object, options));
       return { kind: 'written' };
     } catch (error) {
-      return isAlreadyExists(error) ? this.#adopt(key, effect, options) : refusal(error);
+      if (isAlreadyExists(error)) return await this.#adopt(key, effect, options);
+      // Not the object's fault: others have written to a quota at the same time.
+      return isConflict(error) ? { kind: 'stale' } : refusal(error);
     }
   }
 

@@ -50,7 +50,7 @@ export function plan(o: Observed, right: Right): Plan {
   if (!isClone(volume)) return { state: 'ignored' };
   const adopted = adoption(o);
   if (adopted !== undefined) return adopted;
-  if (isFinished(o)) return o.stamp.valid ? { state: 'done', effects: release(volume) } : { state: 'ignored' };
+  if (isFinished(o)) return o.stamp.valid ? finished(o) : { state: 'ignored' };
   const step = stepsFor(o).find((candidate) => !candidate.done(o));
   if (step === undefined) return { state: 'done', effects: [] };
   const wait = step.waits(o);
@@ -74,6 +74,11 @@ export function letGo(volume: Stored<DataVolume>, children: Children): Extract<P
 function isFinished(o: Observed): boolean {
   if (o.volume.status?.phase !== 'Succeeded') return false;
   return ownClaim(o)?.status?.phase === 'Bound' || !o.stamp.valid;
+}
+
+/** Of an earlier leader that was cut off, a write may arrive when all is done; what it makes then is one too many. */
+function finished({ volume, children }: Observed): Plan {
+  return { state: 'done', effects: [...cleanUp(children), ...release(volume)] };
 }
 
 /** For CDI, which carries the clone out: nothing but the decision, where admission had to put it off. */

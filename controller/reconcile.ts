@@ -17,6 +17,7 @@ import { type Expectations, patience } from './expectations.ts';
 import { type ExecutionPolicy, type Observed, observe } from './observe.ts';
 import { letGo, type Plan, plan, planDecision } from './plan.ts';
 import { sameStatus, statusOf, type Telling } from './status.ts';
+import { cleanUp } from './steps/cleanup.ts';
 import { canCarryOut } from './steps/index.ts';
 import { hasFinalizer, patchVolume } from './steps/parts.ts';
 import { childrenOf, type Stores } from './stores.ts';
@@ -164,11 +165,12 @@ class Pass {
 }
 
 /** What has come to its end needs no look at its stamp, which at the start of the program makes thousands of them quick. */
-function isSettled({ claims }: Stores, volume: Stored<DataVolume>): boolean {
+function isSettled(stores: Stores, volume: Stored<DataVolume>): boolean {
   const { phase, conditions = [] } = volume.status ?? {};
   if (phase !== 'Succeeded' || hasFinalizer(volume)) return false;
   const ready = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-  return ready && claims.get(keyOf(volume.metadata))?.status?.phase === 'Bound';
+  const isBound = stores.claims.get(keyOf(volume.metadata))?.status?.phase === 'Bound';
+  return ready && isBound && cleanUp(childrenOf(stores, volume.metadata.uid)).length === 0;
 }
 
 function outcomeOf({ wait }: Waits, { within }: Considered): Outcome {

@@ -105,6 +105,14 @@ describe('a claim that exists', () => {
 });
 
 describe('what the API server will not have', () => {
+  test('because others wrote to a quota at the same time is tried again, and told to nobody', async () => {
+    const { applier } = await setup(
+      refuse('Conflict', 409, 'Operation cannot be fulfilled on resourcequotas "storage"'),
+    );
+
+    expect(await applier.apply(key, [create])).toEqual({ kind: 'stale' });
+  });
+
   test('for a quota is told as such and tried again', async () => {
     const message = 'persistentvolumeclaims "target" is forbidden: exceeded quota: storage';
     const { applier } = await setup(refuse('Forbidden', 403, message));

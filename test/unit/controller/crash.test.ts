@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { KubeObject, Stored } from '../../../shared/api/objects.ts';
+import { claims, pods, type Resource, volumeSnapshots } from '../../../shared/kube/resource.ts';
 import { bytes, type Kind, kinds, nameOfKind, Simulation } from '../../support/simulation/index.ts';
 
 /** Whatever is interrupted wherever it may be: in the end it is as if nothing had happened. The writes are counted, not listed. */
@@ -11,6 +13,7 @@ const distinct = rowsOf(kinds.filter(({ larger, mode }) => larger || mode === 'F
 /** One of each way with all that can happen on it. */
 const longest = rowsOf(kinds.filter(({ larger, mode, late }) => larger && mode === 'Filesystem' && late));
 
+const temporaryKinds: readonly Resource<KubeObject>[] = [claims, volumeSnapshots, pods];
 const sourceVolume = { policy: 'Delete', noted: undefined, content: bytes };
 const nothing = { snapshots: [], pods: [], markedVolumes: [] };
 
@@ -102,6 +105,33 @@ describe('a controller that is killed', () => {
 
   test.each(longest)('$name: at any write, with storage that takes its time', async ({ kind }) => {
     expect(await killAtEachWrite(kind, { slow: true })).toBeGreaterThanOrEqual(8);
+  });
+});
+
+describe('a controller that was cut off', () => {
+  const ways = distinct.filter(
+    ({ kind: { elsewhere, from, strategy } }) => elsewhere || (strategy === 'snapshot' && from !== 'VolumeSnapshot'),
+  );
+
+  test.each(ways)('$name: may make things once more when all is done, and nothing of them stays', async ({ kind }) => {
+    const simulation = await simulate(kind, { slow: true });
+    const made = new Map<Resource<KubeObject>, Stored<KubeObject>>();
+    simulation.onWrite = () => {
+      for (const resource of temporaryKinds) {
+        const child = simulation.storage.api
+          .all(resource)
+          .find(({ metadata }) => metadata.name.startsWith('clonegate-'));
+        if (child !== undefined && !made.has(resource)) made.set(resource, child);
+      }
+    };
+    await simulation.settle();
+    simulation.onWrite = () => undefined;
+    expect(made.size).toBeGreaterThan(0);
+
+    for (const [resource, child] of made) await simulation.storage.api.client().create(resource, child);
+    await simulation.settle();
+
+    expect(simulation.outcome()).toMatchObject(finished(kind));
   });
 });
 
