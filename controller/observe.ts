@@ -51,6 +51,7 @@ export interface ExecutionPolicy extends PolicyFacts {
 }
 
 export interface SourceState {
+  /** With the uid as it was stamped, or recorded when the source came later; none while it has yet to come. */
   readonly ref: CloneSource & { readonly uid?: string };
   readonly claim: Stored<PersistentVolumeClaim> | undefined;
   readonly snapshot: Stored<VolumeSnapshot> | undefined;
@@ -82,7 +83,9 @@ export function observe(
   policy: ExecutionPolicy,
 ): Observed {
   const standing = standingOf(volume.metadata.annotations);
-  const source = stamp.valid ? sourceState(stores, volume, stamp.source, standing?.strategy) : undefined;
+  const source = stamp.valid
+    ? sourceState(stores, volume, { ...uidIn(standing), ...stamp.source }, standing?.strategy)
+    : undefined;
   const claim = stores.claims.get(keyOf(volume.metadata));
   const choice: Choice =
     source === undefined
@@ -104,6 +107,11 @@ export function observe(
     mounted,
     helperImage,
   };
+}
+
+function uidIn(standing: Standing | undefined): { readonly uid?: string } {
+  const uid = standing?.record.sourceUid;
+  return uid === undefined ? {} : { uid };
 }
 
 function mountedOf(

@@ -22,10 +22,10 @@ const stamped = gate('stamped', ({ stamp }) =>
  */
 const sameSource = gate('same-source', (o) => {
   const { source } = o;
-  const stampedUid = source?.ref.uid;
+  const knownUid = source?.ref.uid;
   const uid = sourceObject(source)?.metadata.uid;
   const complete = isIndependent(o) || ownClaim(o)?.status?.phase === 'Lost';
-  if (complete || stampedUid === undefined || uid === undefined || uid === stampedUid) return undefined;
+  if (complete || knownUid === undefined || uid === undefined || uid === knownUid) return undefined;
   const { kind, namespace, name } = source?.ref ?? { kind: '', namespace: '', name: '' };
   return waitFor(
     'Failed',
@@ -54,12 +54,13 @@ function undecided(decision: Decision): Wait | undefined {
   return waitFor('Pending', renamed[reason] ?? reason, message);
 }
 
-function recordDecision({ volume }: Observed, decision: Decision): ReturnType<typeof patchVolume> {
+/** A source that came after the DataVolume is bound by its uid from here on, as admission binds one that it finds. */
+function recordDecision({ volume, source }: Observed, decision: Decision): ReturnType<typeof patchVolume> {
   const id = parseRecord(volume.metadata.annotations?.[annotations.decision])?.id ?? volume.metadata.uid;
   const strategy = decision.outcome === 'chosen' ? { [annotations.cloneType]: decision.strategy } : {};
-  return patchVolume(volume, {
-    metadata: { annotations: { ...strategy, [annotations.decision]: encodeRecord(decision, { id }) } },
-  });
+  const sourceUid = source?.ref.uid === undefined ? sourceObject(source)?.metadata.uid : undefined;
+  const record = encodeRecord(decision, { id, sourceUid });
+  return patchVolume(volume, { metadata: { annotations: { ...strategy, [annotations.decision]: record } } });
 }
 
 export const admissionSteps: readonly Step[] = [stamped, sameSource, decided];

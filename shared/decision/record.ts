@@ -27,12 +27,15 @@ export interface DecisionRecord {
   readonly size?: bigint;
   /** Everything that the clone makes, by namespace, the target's first. */
   readonly makes?: readonly Footprint[];
+  /** UID of a source that was not there at admission, so that the stamp does not have it: from here on the clone is bound to this one. */
+  readonly sourceUid?: string;
 }
 
 /** What is recorded beside the decision itself. */
 export interface RecordMeta {
   readonly id: string;
   readonly makes?: readonly Footprint[] | undefined;
+  readonly sourceUid?: string | undefined;
 }
 
 /** A decision never takes more bytes than this on an object. */
@@ -51,13 +54,14 @@ export function encodeRecord(decision: Decision, meta: RecordMeta): string {
   return JSON.stringify({ ...recordOf(decision, { id: meta.id.slice(0, 64) }, 0), field: undefined });
 }
 
-function recordOf(decision: Decision, { id, makes }: RecordMeta, budget: number): JsonObject {
+function recordOf(decision: Decision, { id, makes, sourceUid }: RecordMeta, budget: number): JsonObject {
   const cut = (text: string): string => (text.length <= budget ? text : `${text.slice(0, Math.max(0, budget - 1))}…`);
   if (decision.outcome === 'chosen') {
     const candidates = decision.candidates.map((candidate) => ({ ...candidate, message: cut(candidate.message) }));
     const { strategy, snapshotClass } = decision;
     const named = snapshotClass === undefined ? {} : { snapshotClass };
-    return { v: 1, id, outcome: 'chosen', strategy, ...planOf(makes), ...named, candidates };
+    const known = sourceUid === undefined ? {} : { sourceUid };
+    return { v: 1, id, outcome: 'chosen', strategy, ...known, ...planOf(makes), ...named, candidates };
   }
   const { outcome, reason } = decision;
   const field = decision.outcome === 'refused' ? { field: decision.field } : {};
@@ -87,15 +91,17 @@ export function parseRecord(text: string | undefined): DecisionRecord | undefine
 }
 
 function chosenRecord(value: JsonObject, id: string): DecisionRecord | undefined {
-  const { strategy, candidates, snapshotClass } = value;
+  const { strategy, candidates, snapshotClass, sourceUid } = value;
   if (snapshotClass !== undefined && typeof snapshotClass !== 'string') return undefined;
+  if (sourceUid !== undefined && typeof sourceUid !== 'string') return undefined;
   if (!isStrategy(strategy) || !Array.isArray(candidates) || !candidates.every(isCandidate)) return undefined;
   const size = readSize(value['size']);
   const makes = value['makes'] === undefined ? [] : readPlan(value['makes']);
   if (size === 'none' || makes === undefined) return undefined;
   const plan = { ...(size === undefined ? {} : { size }), ...(makes.length === 0 ? {} : { makes }) };
   const named = snapshotClass === undefined ? {} : { snapshotClass };
-  return { v: 1, id, outcome: 'chosen', strategy, ...plan, ...named, candidates };
+  const known = sourceUid === undefined ? {} : { sourceUid };
+  return { v: 1, id, outcome: 'chosen', strategy, ...known, ...plan, ...named, candidates };
 }
 
 function isCandidate(value: unknown): value is Candidate {

@@ -56,6 +56,7 @@ describe('the decision record', () => {
 
   it.each([
     '{"snapshotClass":7}',
+    '{"sourceUid":7}',
     '{"size":7}',
     '{"size":"big"}',
     '{"makes":{}}',
