@@ -67,6 +67,26 @@ describe('docs/reference.md', () => {
   });
 });
 
+describe('docs/runbook.md', () => {
+  const rows = [...read('docs/runbook.md').matchAll(/^\| `([^`]+)` \| [^|]+ \| [^|]+ \|$/gm)].map(([, code]) => code);
+
+  it('has one row for every state that a clone can be in, and none for any other', () => {
+    const states = Object.entries(reasons).filter(([, { seen }]) => seen === 'wait' || seen === 'event');
+    const admission = new Set(['CloneAuthorized', 'CloneWouldBeDenied']);
+    const expected = states.map(([code]) => code).filter((code) => !admission.has(code));
+    expect(rows.toSorted()).toEqual([...expected, 'CloneVetoed', 'CloneAuthorizationFailed'].toSorted());
+  });
+
+  it('names settings and metrics that exist', () => {
+    const flags = new Set(settingsTable.map(({ flag }) => flag));
+    const metrics = new Set(Object.values(metricsTable).map(({ name }) => name));
+    const text = read('docs/runbook.md');
+    const named = [...text.matchAll(/`(--[a-z-]+)/g)].map(([, flag = '']) => flag).filter((flag) => !flags.has(flag));
+    const counted = [...text.matchAll(/`((?:clonegate|workqueue|rest|leader)_[a-z_]+)/g)].map(([, name = '']) => name);
+    expect([...named, ...counted.filter((name) => !metrics.has(name))]).toEqual([]);
+  });
+});
+
 describe('README.md', () => {
   const targets = [...read('Makefile').matchAll(/^([a-z-]+):.*## /gm)].map(([, target]) => target);
 
