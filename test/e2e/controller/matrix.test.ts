@@ -57,25 +57,13 @@ let tenant: Tenant;
 const contents = new Map<VolumeMode, Buffer>();
 
 const sourceName = (mode: VolumeMode): string => mode.toLowerCase();
-const snapshotPath = (name: string): string =>
-  `/apis/snapshot.storage.k8s.io/v1/namespaces/${golden.namespace}/volumesnapshots/${name}`;
-
 async function makeSource(mode: VolumeMode): Promise<void> {
   const name = sourceName(mode);
   const bytes = mode === 'Block' ? bytesOf('block', sizes.equal) : await fileSystemWith(payload, sizes.equal);
   contents.set(mode, bytes);
   await golden.createClaim(name, { volumeMode: mode, resources: { requests: { storage: quantity(sizes.equal) } } });
   await overwrite(await golden.fileOf(name), bytes);
-  await cluster.api.apply(snapshotPath(name), {
-    apiVersion: 'snapshot.storage.k8s.io/v1',
-    kind: 'VolumeSnapshot',
-    metadata: { name, namespace: golden.namespace },
-    spec: { volumeSnapshotClassName: 'reflink', source: { persistentVolumeClaimName: name } },
-  });
-  await until(`snapshot ${name} to be ready`, async () => {
-    const { status } = await cluster.api.get<{ status?: { readyToUse?: boolean } }>(snapshotPath(name));
-    return status?.readyToUse;
-  });
+  await golden.snapshot(name);
 }
 
 const placeOf = ({ elsewhere }: Row): Tenant => (elsewhere ? tenant : golden);

@@ -3,7 +3,7 @@ import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import type { PersistentVolumeClaim, VolumeMode } from '../../../shared/api/objects.ts';
 import type { StampKeyFiles } from '../../../shared/trust/keys.ts';
 import { type CloneOptions, stampedClone } from '../../support/build/clones.ts';
-import { type AuditEvent, type Cluster, until } from '../../support/cluster/index.ts';
+import { type AuditEvent, type Cluster, isWrite, until, wordsOf } from '../../support/cluster/index.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import type { UntilOptions } from '../../support/cluster/until.ts';
 
@@ -69,6 +69,21 @@ export class Tenant {
       kind: 'PersistentVolumeClaim',
       metadata: { name },
       spec: { accessModes: ['ReadWriteOnce'], storageClassName: 'reflink', resources: { requests }, ...spec },
+    });
+  }
+
+  /** A VolumeSnapshot of a claim, under its name, that can be restored. */
+  async snapshot(claim: string): Promise<void> {
+    const path = `/apis/snapshot.storage.k8s.io/v1/namespaces/${this.namespace}/volumesnapshots/${claim}`;
+    await this.#cluster.api.apply(path, {
+      apiVersion: 'snapshot.storage.k8s.io/v1',
+      kind: 'VolumeSnapshot',
+      metadata: { name: claim, namespace: this.namespace },
+      spec: { volumeSnapshotClassName: 'reflink', source: { persistentVolumeClaimName: claim } },
+    });
+    await until(`snapshot ${claim} to be ready`, async () => {
+      const { status } = await this.#cluster.api.get<{ status?: { readyToUse?: boolean } }>(path);
+      return status?.readyToUse;
     });
   }
 
@@ -160,13 +175,6 @@ export class Tenant {
 
   /** Its writes, events apart, as `verb resource/subresource`. */
   async writes(): Promise<readonly string[]> {
-    return (await this.requests())
-      .filter(
-        ({ verb, objectRef }) =>
-          ['create', 'update', 'patch', 'delete'].includes(verb) && objectRef?.resource !== 'events',
-      )
-      .map(({ verb, objectRef }) =>
-        [`${verb} ${objectRef?.resource ?? ''}`, objectRef?.subresource].filter((part) => part !== undefined).join('/'),
-      );
+    return (await this.requests()).filter(isWrite).map(wordsOf);
   }
 }

@@ -39,3 +39,18 @@ export async function readAudit(file: string): Promise<readonly AuditEvent[]> {
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as AuditEvent);
 }
+
+const writing: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
+/** What is written beside the work: what is told, who leads; and questions, which are put by a create but change nothing. */
+const beside: ReadonlySet<string> = new Set(['events', 'leases', 'subjectaccessreviews']);
+
+/** Whether it changes an object that somebody works with. */
+export function isWrite({ verb, objectRef }: AuditEvent): boolean {
+  return writing.has(verb) && !beside.has(objectRef?.resource ?? '');
+}
+
+/** `verb resource/subresource`. */
+export function wordsOf({ verb, objectRef }: AuditEvent): string {
+  const { resource = 'other', subresource } = objectRef ?? {};
+  return `${verb} ${subresource === undefined ? resource : `${resource}/${subresource}`}`;
+}

@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { CloneSource } from '../../../shared/api/datavolume.ts';
+import type { Strategy } from '../../../shared/api/names.ts';
+import { type AuditEvent, type Cluster, isWrite, startCluster, until, wordsOf } from '../../support/cluster/index.ts';
+import { type RunningController, startController } from '../../support/controller.ts';
+import { controllerUser, Tenant } from './tenant.ts';
+
+/** What each kind of clone writes, by the API server's own account. A write less is a gain, a write more is to be noticed. */
+
+interface Way {
+  readonly name: string;
+  readonly strategy: Strategy;
+  readonly from: CloneSource['kind'];
+  readonly elsewhere: boolean;
+  /** In order, without the status in between: how many phases last long enough to be told is a matter of the storage's pace. */
+  readonly objects: readonly string[];
+  /** Of all writes, with a status for every phase that there is. */
+  readonly most: number;
+}
+
+const hold = 'patch datavolumes';
+const claim = 'create persistentvolumeclaims';
+const snapshot = 'create volumesnapshots';
+const dropped = 'delete volumesnapshots';
+const status = 'patch datavolumes/status';
+const release = 'patch datavolumes';
+/** The volume to the target claim, its policy back, the temporary claim away. */
+const handedOver = ['patch persistentvolumes', 'patch persistentvolumes', 'delete persistentvolumeclaims'];
+
+const clone = { strategy: 'csi-clone', from: 'PersistentVolumeClaim' } as const;
+const smart = { strategy: 'snapshot', from: 'PersistentVolumeClaim' } as const;
+const restore = { strategy: 'snapshot', from: 'VolumeSnapshot' } as const;
+const here = { elsewhere: false };
+const there = { elsewhere: true };
+
+const ways: readonly Way[] = [
+  { name: 'csi-clone', ...clone, ...here, objects: [hold, claim, release], most: 5 },
+  { name: 'csi-clone-other', ...clone, ...there, objects: [hold, claim, claim, ...handedOver, release], most: 10 },
+  { name: 'snapshot', ...smart, ...here, objects: [hold, snapshot, claim, dropped, release], most: 8 },
+  {
+    name: 'snapshot-other',
+    ...smart,
+    ...there,
+    objects: [hold, claim, snapshot, claim, dropped, ...handedOver, release],
+    most: 13,
+  },
+  { name: 'restore', ...restore, ...here, objects: [hold, claim, release], most: 5 },
+  { name: 'restore-other', ...restore, ...there, objects: [hold, claim, claim, ...handedOver, release], most: 10 },
+];
+
+/** Of the design, for csi-clone. */
+const budget = { here: 5, elsewhere: 12 } as const;
+
+let cluster: Cluster;
+let controller: RunningController;
+
+beforeAll(async () => {
+  cluster = await startCluster({ tier: 'storage', name: 'writes' });
+  controller = await startController(cluster);
+});
+afterAll(async () => {
+  await cluster.stop();
+});
+
+/** The controller's writes for a clone, those to volumes too, which are in no namespace. */
+async function writesFor(places: readonly Tenant[], volume: string): Promise<readonly string[]> {
+  const namespaces = new Set(places.map(({ namespace }) => namespace));
+  const concerns = ({ objectRef }: AuditEvent): boolean =>
+    namespaces.has(objectRef?.namespace ?? '') || objectRef?.name === volume;
+  const events = await cluster.auditEvents();
+  return events
+    .filter(({ user, stage }) => user.username === controllerUser && stage === 'ResponseComplete')
+    .filter((event) => isWrite(event) && concerns(event))
+    .map(wordsOf);
+}
+
+test.concurrent.each(ways)('$name takes $most writes at most, and none but these', async (way) => {
+  const { name, strategy, from, elsewhere, objects, most } = way;
+  const golden = await Tenant.create(cluster, controller.keys, `${name}-source`);
+  const tenant = elsewhere ? await Tenant.create(cluster, controller.keys, name) : golden;
+  const source = await golden.source();
+  if (from === 'VolumeSnapshot') await golden.snapshot('source');
+
+  await tenant.clone('copy', { strategy, source: { kind: from, namespace: golden.namespace, name: 'source' } });
+
+  await tenant.reaches('copy', 'Succeeded');
+  await until('it to be released', async () => (await tenant.volume('copy')).metadata.finalizers === undefined);
+  expect((await readFile(await tenant.fileOf('copy'))).equals(await readFile(source))).toBe(true);
+  const { volumeName = '' } = (await tenant.claim('copy')).spec ?? {};
+  const writes = await writesFor([golden, tenant], volumeName);
+  expect(writes.filter((write) => write !== status)).toEqual(objects);
+  expect(writes.slice(-2)).toEqual([status, release]);
+  expect(writes.length).toBeLessThanOrEqual(most);
+  if (strategy === 'csi-clone') expect(most).toBeLessThanOrEqual(elsewhere ? budget.elsewhere : budget.here);
+});
