@@ -10,6 +10,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Set ONLY=<word> to run the tests whose path holds that word.
 ONLY ?=
 KEEP ?=
+QUICK ?=
 # Some words stand for several folders.
 admission := unit/webhook integration/webhook trust decision policies
 filter = $(if $(ONLY),$(or $(value $(ONLY)),$(ONLY)))
@@ -56,8 +57,8 @@ check: install ## Types, lint, format, layer rules, docs held against the tables
 	vitest run --project unit test/unit/house
 
 .PHONY: bench
-bench: tools ## Measure (ONLY=admission), as ratios in one run; nothing is asserted
-	@node test/bench/main.ts $(ONLY)
+bench: tools ## Measure (ONLY=admission|execution, QUICK=1); fails on wrong answers and counts, never on times
+	@node test/bench/main.ts $(if $(QUICK),--quick) $(ONLY)
 
 .PHONY: fuzz
 N ?= 100000

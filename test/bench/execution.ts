@@ -93,23 +93,27 @@ const many = 20;
 
 /** All ways, each round beginning with another. */
 async function round(stage: ExecutionStage, { count, number }: RoundOptions): Promise<readonly Cell[]> {
-  const cells: Cell[] = [];
+  const taken: (Uncounted & { readonly place: Place })[] = [];
   const left: Place[] = [];
   for (const way of rotated(ways, number)) {
     const place = await setPlace(stage, way);
-    cells.push(await cell(stage, place, { way, count, round: number }));
+    taken.push({ ...(await cell(stage, place, { way, count, round: number })), place });
     left.push(place);
     if (count >= many) await clear(stage, left.splice(0));
   }
   await clear(stage, left);
-  return cells;
+  // By now the last events are written, too.
+  const all = await stage.cluster.auditEvents();
+  return taken.map(({ place, span, ...rest }) => ({ ...rest, ...counted(all, span, place) }));
 }
+
+type Uncounted = Omit<Cell, 'requests' | 'snapshots'> & Pick<Made, 'span'>;
 
 async function cell(
   stage: ExecutionStage,
   place: Place,
   { way, count, round: number }: Pick<Cell, 'way' | 'count' | 'round'>,
-): Promise<Cell> {
+): Promise<Uncounted> {
   const before = cpu(stage, way);
   const make = way.byHand ? makeByHand : makeClones;
   const made = await make(stage, place, way, count);
@@ -119,9 +123,8 @@ async function cell(
     way,
     count,
     round: number,
-    took: made.took,
+    ...made,
     cpu: { controller: after.controller - before.controller, apiServer: after.apiServer - before.apiServer },
-    ...counted(await stage.cluster.auditEvents(), made, [place.golden.namespace, place.tenant.namespace]),
     wrong,
   };
 }
@@ -140,8 +143,8 @@ function pidOf({ controller: { process } }: ExecutionStage): number {
 /** Events by their namespace, for others are written late; everything else by its time, for volumes are in no namespace. */
 function counted(
   all: readonly AuditEvent[],
-  { span }: Made,
-  namespaces: readonly string[],
+  span: Made['span'],
+  { golden, tenant }: Place,
 ): Pick<Cell, 'requests' | 'snapshots'> {
   const done = all.filter(({ stage }) => stage === 'ResponseComplete');
   const inSpan = done.filter(({ requestReceivedTimestamp }) => {
@@ -150,7 +153,8 @@ function counted(
   });
   const isOurs = ({ user }: AuditEvent): boolean => user.username === controllerUser;
   const isEvent = ({ objectRef }: AuditEvent): boolean => objectRef?.resource === 'events';
-  const isHere = ({ objectRef }: AuditEvent): boolean => namespaces.includes(objectRef?.namespace ?? '');
+  const isHere = ({ objectRef }: AuditEvent): boolean =>
+    [golden.namespace, tenant.namespace].includes(objectRef?.namespace ?? '');
   const isRead = (event: AuditEvent): boolean =>
     ['get', 'list'].includes(event.verb) || wordsOf(event) === 'create subjectaccessreviews';
   const ours = inSpan.filter(isOurs).filter((event) => !isEvent(event) && event.objectRef?.resource !== 'leases');
