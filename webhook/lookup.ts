@@ -24,6 +24,9 @@ export async function readSource(
     : { sourceClaim: await orNothing(client, claims, source, signal) };
 }
 
+/** Milliseconds; the API server waits as long for a webhook unless told otherwise. What nobody waits for any more must not hold a connection. */
+const deadline = 10_000;
+
 /** Undefined when it does not exist. @throws ApiError when it could not be read. */
 export async function orNothing<T extends KubeObject>(
   client: Pick<Client, 'get'>,
@@ -32,7 +35,7 @@ export async function orNothing<T extends KubeObject>(
   signal: AbortSignal,
 ): Promise<Stored<T> | undefined> {
   try {
-    return await client.get(kind, { namespace, name }, { signal });
+    return await client.get(kind, { namespace, name }, { signal, deadline });
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;

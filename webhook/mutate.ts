@@ -51,32 +51,34 @@ async function rule(parts: MutateParts, review: Review, volume: DataVolume, sign
   const { userInfo: user, namespace: into } = review;
   const { asked, source, via } = await findSource(parts, user, volume, signal);
   if (source === undefined) return unstamped(review, volume, { asked, access: 'denied' });
-  // Both at once, but what is read counts for nothing, not even for the time that the answer takes, unless the user has the right.
-  const enough = new AbortController();
-  const reading = readSource(parts.client, source, AbortSignal.any([signal, enough.signal]));
+  // Both at once, but what is read counts for nothing, not even for the time that the answer takes, unless the user has the right. It is
+  // read to its end all the same: to cut it off would close its connection, and the next call would have to open another.
+  const reading = readSource(parts.client, source, signal);
   reading.catch(() => undefined);
-  try {
-    const access = await parts.ask({ user, source, into }, signal);
-    if (!access.allowed) return unstamped(review, volume, { asked, source, access: 'denied' });
-    const { rule } = access;
-    const found = await reading;
-    const sourceNamespace = parts.known.namespace(source.namespace);
-    const read = { ...found, sourceNamespace };
-    const facts = gatherFacts({ volume, source, ...read, stores: parts.storage(), policy: parts.policy });
-    const identified = { ...source, ...uidOf(found) };
-    const decision = decide(facts);
-    // It need not clone anything, so nothing that speaks against the clone speaks against it.
-    if (decision.outcome === 'refused' && takesExistingVolume(volume))
-      return unstamped(review, volume, { asked, source, access: 'allowed', rule });
-    const makes = plannedBy(decision, facts);
-    const wanted = await annotate(parts, { review, volume, via, source: identified, rule, decision, makes });
-    return {
-      response: patched(review.uid, patchAnnotations(volume.metadata.annotations, wanted)),
-      about: { asked, source, access: 'allowed', rule, ...recorded(wanted[annotations.decision]) },
-    };
-  } finally {
-    enough.abort();
-  }
+  const access = await parts.ask({ user, source, into }, signal);
+  if (!access.allowed) return unstamped(review, volume, { asked, source, access: 'denied' });
+  const { rule } = access;
+  const found = await reading;
+  const sourceNamespace = parts.known.namespace(source.namespace);
+  const facts = gatherFacts({
+    volume,
+    source,
+    ...found,
+    sourceNamespace,
+    stores: parts.storage(),
+    policy: parts.policy,
+  });
+  const identified = { ...source, ...uidOf(found) };
+  const decision = decide(facts);
+  // It need not clone anything, so nothing that speaks against the clone speaks against it.
+  if (decision.outcome === 'refused' && takesExistingVolume(volume))
+    return unstamped(review, volume, { asked, source, access: 'allowed', rule });
+  const makes = plannedBy(decision, facts);
+  const wanted = await annotate(parts, { review, volume, via, source: identified, rule, decision, makes });
+  return {
+    response: patched(review.uid, patchAnnotations(volume.metadata.annotations, wanted)),
+    about: { asked, source, access: 'allowed', rule, ...recorded(wanted[annotations.decision]) },
+  };
 }
 
 /** Whatever the user put there is taken away: an answer that we did not give must not look like one. */

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import { dirname, resolve } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
+import { isIPv6 } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import type { KubeConfig } from '@kubernetes/client-node';
 
 /**
- * Where the API server is and how to prove who we are, as client-node's KubeConfig finds it. Nothing of KubeConfig's own transport is
- * used: it opens a new TLS connection for every call.
+ * Where the API server is and how to prove who we are. In a pod that is a token and an authority in two files; a kubeconfig, which can say
+ * much more, is read by client-node's KubeConfig. That is loaded only then: it brings a model of the whole Kubernetes API, 50 MiB and
+ * 0.7 s of CPU time (measured), and pods have no kubeconfig. Nothing of its own transport is used: it opens a new TLS connection for every call.
  */
 
 export interface TlsMaterial {
@@ -44,9 +46,10 @@ export class AccessError extends Error {
 }
 
 export function accessFrom(options: AccessOptions): AccessSource {
+  if (isInPod(options)) return async () => ofServiceAccount(options.root ?? '');
   let executable: KubeConfig | undefined;
   return async (fresh) => {
-    const config = (fresh ? undefined : executable) ?? load(options);
+    const config = (fresh ? undefined : executable) ?? (await load(options));
     // Every other kind of credential is read again from its file. An exec plugin is a process, and may ask a person for a
     // password: its answer is kept inside KubeConfig until it expires.
     executable = config.getCurrentUser()?.exec === undefined ? undefined : config;
@@ -54,14 +57,42 @@ export function accessFrom(options: AccessOptions): AccessSource {
   };
 }
 
-function load(options: AccessOptions): KubeConfig {
+function isInPod({ kubeconfig, root }: AccessOptions): boolean {
+  return kubeconfig === undefined && (root !== undefined || process.env['KUBERNETES_SERVICE_HOST'] !== undefined);
+}
+
+/** Where the kubelet puts the files of a pod's service account, and keeps them fresh. */
+const serviceAccountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** The environment and files that every container of a pod is given (kubernetes.io/docs: Accessing the Kubernetes API from a Pod). */
+function ofServiceAccount(root: string): Access {
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
+  const read = (name: string): string => {
+    const file = join(root, serviceAccountFolder, name);
+    try {
+      return readFileSync(file, 'utf8').trim();
+    } catch (error) {
+      throw new AccessError(
+        `the service account of this pod: ${file} cannot be read: ${messageOf(error)}; ` +
+          'the pod must have a service account whose token is mounted (automountServiceAccountToken)',
+        { cause: error },
+      );
+    }
+  };
+  return {
+    server: new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`),
+    tls: { ca: read('ca.crt') },
+    headers: { authorization: `Bearer ${read('token')}` },
+  };
+}
+
+async function load(options: AccessOptions): Promise<KubeConfig> {
+  const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   const place = options.kubeconfig ?? 'the default kubeconfig';
   try {
-    if (options.kubeconfig !== undefined) loadFile(config, options.kubeconfig);
-    else if (options.root !== undefined || process.env['KUBERNETES_SERVICE_HOST'] !== undefined) {
-      config.loadFromCluster(options.root);
-    } else config.loadFromDefault();
+    if (options.kubeconfig === undefined) config.loadFromDefault();
+    else loadFile(config, options.kubeconfig);
   } catch (error) {
     throw new AccessError(`${place} cannot be read: ${messageOf(error)}`, { cause: error });
   }

@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks';
-import { setTimeout as sleepFor } from 'node:timers/promises';
 
 /** Time, injected everywhere so that tests can own it. */
 export interface Clock {
@@ -14,12 +13,21 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
+  // Not `node:timers/promises`: when it is aborted that makes an error with a stack trace, and nearly every sleep is a deadline that is
+  // called off in time.
   sleep: async (ms, signal) => {
-    try {
-      await sleepFor(ms, undefined, signal === undefined ? {} : { signal });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error;
-    }
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        const reason: unknown = signal?.reason;
+        reject(reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      }, ms);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
   },
 };

@@ -144,26 +144,34 @@ describe('what cannot be used says what and where', () => {
   });
 });
 
-test('in a pod it is the service account, read anew each time', async () => {
-  const mount = join(folder, 'var/run/secrets/kubernetes.io/serviceaccount');
-  mkdirSync(mount, { recursive: true });
-  for (const [name, text] of [
-    ['token', 'first'],
-    ['ca.crt', 'CA1'],
-    ['namespace', 'ns'],
-  ] as const)
-    writeFileSync(join(mount, name), text);
-  vi.stubEnv('KUBERNETES_SERVICE_HOST', 'fd00::1');
-  vi.stubEnv('KUBERNETES_SERVICE_PORT', '443');
-  const source = accessFrom({ root: folder });
-  const first = await source(false);
-  writeFileSync(join(mount, 'token'), 'second');
-  writeFileSync(join(mount, 'ca.crt'), 'CA2');
-  const second = await source(false);
-  expect(
-    [first, second].map(({ server, headers, tls }) => [server.host, headers['authorization'], tls.ca?.toString()]),
-  ).toEqual([
-    ['[fd00::1]', 'Bearer first', 'CA1'],
-    ['[fd00::1]', 'Bearer second', 'CA2'],
-  ]);
+describe('in a pod', () => {
+  const mounted = (): string => join(folder, 'var/run/secrets/kubernetes.io/serviceaccount');
+  beforeEach(() => {
+    mkdirSync(mounted(), { recursive: true });
+    write('var/run/secrets/kubernetes.io/serviceaccount/token', 'first\n');
+    write('var/run/secrets/kubernetes.io/serviceaccount/ca.crt', 'CA1');
+    vi.stubEnv('KUBERNETES_SERVICE_HOST', 'fd00::1');
+    vi.stubEnv('KUBERNETES_SERVICE_PORT', '8443');
+  });
+
+  test('it is the service account, read anew each time', async () => {
+    const source = accessFrom({ root: folder });
+    const first = await source(false);
+    writeFileSync(join(mounted(), 'token'), 'second');
+    writeFileSync(join(mounted(), 'ca.crt'), 'CA2');
+    const second = await source(false);
+    expect(
+      [first, second].map(({ server, headers, tls }) => [server.host, headers['authorization'], tls.ca?.toString()]),
+    ).toEqual([
+      ['[fd00::1]:8443', 'Bearer first', 'CA1'],
+      ['[fd00::1]:8443', 'Bearer second', 'CA2'],
+    ]);
+  });
+
+  test.each(['token', 'ca.crt'])('a missing %s is named, and what to do about it', async (name) => {
+    rmSync(join(mounted(), name));
+    const failed = accessFrom({ root: folder })(false);
+    await expect(failed).rejects.toBeInstanceOf(AccessError);
+    await expect(failed).rejects.toThrow(new RegExp(`serviceaccount/${name} cannot be read: ENOENT.*automount`));
+  });
 });

@@ -57,6 +57,14 @@ describe('mutate, for somebody who may clone', () => {
     expect(world.asked).toEqual([{ user: jane, source }]);
   });
 
+  it('reads to its end what it began to read for somebody without the right, for cutting it off would cost a connection', async () => {
+    const world = await worldWithSource();
+    world.answer = 'no';
+    await call(world.mutate, createReview(cloneOf()));
+    const reads = world.api.calls.filter(({ verb }) => verb === 'get');
+    expect(reads.map(({ plural, signal }) => [plural, signal?.aborted])).toEqual([['persistentvolumeclaims', false]]);
+  });
+
   it('reads the source once', async () => {
     const world = await worldWithSource();
     const before = world.api.calls.length;
