@@ -1,9 +1,10 @@
 import type { DataSource } from '../shared/api/datavolume.ts';
 import { annotations } from '../shared/api/names.ts';
 import { type KubeObject, keyOf, type ObjectRef, type Stored } from '../shared/api/objects.ts';
+import { type InformOptions, inform, reflecting } from '../shared/kube/informer.ts';
 import { claims, dataSources, metadataOf, namespaces } from '../shared/kube/resource.ts';
+import { identityOf } from '../shared/kube/store.ts';
 import type { Component } from '../shared/process/run.ts';
-import { identityOf, type KeepOptions, keep } from './keep.ts';
 
 /**
  * What admission has to know of other objects without asking the API server each time. It may be a moment behind; each reader says what
@@ -22,24 +23,17 @@ export interface KnownObjects extends Component {
 }
 
 /** Started, and ready, when each kind was listed once. */
-export function createKnown(options: KeepOptions): KnownObjects {
-  const sources = keep(options, dataSources, { transform: leanDataSource });
-  const spaces = keep(options, metadataOf(namespaces), { transform: leanNamespace });
-  const taken = keep(options, metadataOf(claims), { transform: leanClaim });
+export function createKnown(options: InformOptions): KnownObjects {
+  const sources = inform(options, dataSources, { transform: leanDataSource });
+  const spaces = inform(options, metadataOf(namespaces), { transform: leanNamespace });
+  const taken = inform(options, metadataOf(claims), { transform: leanClaim });
   const reflectors = [sources, spaces, taken].map(({ reflector }) => reflector);
   return {
-    name: 'known objects',
+    ...reflecting('known objects', reflectors),
     known: {
       dataSource: (ref) => sources.store.get(keyOf(ref)),
       namespace: (name) => spaces.store.get(name),
       hasClaim: (ref) => taken.store.get(keyOf(ref)) !== undefined,
-    },
-    start: async (signal) => {
-      for (const reflector of reflectors) reflector.start(signal);
-      await Promise.all(reflectors.map(({ synced }) => synced));
-    },
-    stop: async () => {
-      await Promise.all(reflectors.map(({ stopped }) => stopped));
     },
   };
 }

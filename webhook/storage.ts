@@ -1,7 +1,7 @@
 import type { StorageLookups } from '../shared/decision/gather.ts';
+import { type InformOptions, inform, reflecting } from '../shared/kube/informer.ts';
 import { csiDrivers, storageClasses, storageProfiles, volumeSnapshotClasses } from '../shared/kube/resource.ts';
 import type { Component } from '../shared/process/run.ts';
-import { type KeepOptions, keep } from './keep.ts';
 
 /** What the cluster's storage is made of, kept in memory: few objects, seldom changed, and needed for each decision. */
 
@@ -11,14 +11,14 @@ export interface Storage extends Component {
 }
 
 /** Started, and ready, when each kind was listed once: before that, what is not known may exist all the same. */
-export function createStorage(options: KeepOptions): Storage {
-  const classes = keep(options, storageClasses);
-  const profiles = keep(options, storageProfiles);
-  const drivers = keep(options, csiDrivers);
-  const snapshotClasses = keep(options, volumeSnapshotClasses);
+export function createStorage(options: InformOptions): Storage {
+  const classes = inform(options, storageClasses);
+  const profiles = inform(options, storageProfiles);
+  const drivers = inform(options, csiDrivers);
+  const snapshotClasses = inform(options, volumeSnapshotClasses);
   const reflectors = [classes, profiles, drivers, snapshotClasses].map(({ reflector }) => reflector);
   return {
-    name: 'storage',
+    ...reflecting('storage', reflectors),
     lookups: () => ({
       storageClasses: classes.store,
       storageProfiles: profiles.store,
@@ -28,12 +28,5 @@ export function createStorage(options: KeepOptions): Storage {
         ? {}
         : { volumeSnapshotClasses: snapshotClasses.store }),
     }),
-    start: async (signal) => {
-      for (const reflector of reflectors) reflector.start(signal);
-      await Promise.all(reflectors.map(({ synced }) => synced));
-    },
-    stop: async () => {
-      await Promise.all(reflectors.map(({ stopped }) => stopped));
-    },
   };
 }

@@ -1,15 +1,16 @@
 import { keyOf, type LimitRange, type Pod, type ResourceQuota, type Stored } from '../shared/api/objects.ts';
 import { claimsWrittenBy, leanPod } from '../shared/api/pods.ts';
+import { type Informed, type InformOptions, inform, reflecting } from '../shared/kube/informer.ts';
 import { limitRanges, pods, resourceQuotas } from '../shared/kube/resource.ts';
+import { identityOf } from '../shared/kube/store.ts';
 import type { Component } from '../shared/process/run.ts';
-import { identityOf, type KeepOptions, type Kept, keep } from './keep.ts';
 
 /**
  * What stands around a clone and is told to whoever makes it: pods that write to the source, quotas and limits of both namespaces. Help
  * for people, so nothing waits for it (unless quotas are to refuse), and what is not known yet is not told.
  */
 
-export interface SurroundingsOptions extends KeepOptions {
+export interface SurroundingsOptions extends InformOptions {
   readonly watchPods: boolean;
   readonly quota: 'warn' | 'deny' | 'off';
 }
@@ -29,32 +30,26 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
   const quotas =
     options.quota === 'off'
       ? undefined
-      : keep(options, resourceQuotas, { needed, transform: leanQuota, indexes: byNamespace });
+      : inform(options, resourceQuotas, { needed, transform: leanQuota, indexes: byNamespace });
   const limits =
     options.quota === 'off'
       ? undefined
-      : keep(options, limitRanges, { needed, transform: leanLimit, indexes: byNamespace });
+      : inform(options, limitRanges, { needed, transform: leanLimit, indexes: byNamespace });
   const writers = options.watchPods ? keepPods(options) : undefined;
-  const reflectors = [quotas, limits, writers].flatMap((kept) => kept?.reflector ?? []);
+  const bounds = [quotas, limits].flatMap((informed) => informed?.reflector ?? []);
+  const reflectors = [...bounds, ...(writers === undefined ? [] : [writers.reflector])];
   return {
-    name: 'surroundings',
+    ...reflecting('surroundings', reflectors, needed ? bounds : []),
     writersOf: (namespace, claim) =>
       (writers?.store.by(index, keyOf({ namespace, name: claim })) ?? []).map(({ metadata }) => metadata.name),
     quotasOf: (namespace) => quotas?.store.by(index, namespace) ?? [],
     limitsOf: (namespace) => limits?.store.by(index, namespace) ?? [],
-    start: async (signal) => {
-      for (const reflector of reflectors) reflector.start(signal);
-      if (needed) await Promise.all([quotas?.reflector.synced, limits?.reflector.synced]);
-    },
-    stop: async () => {
-      await Promise.all(reflectors.map(({ stopped }) => stopped));
-    },
   };
 }
 
 /** Pods that are over write no more: the API server leaves them out, which on many clusters is most of them. */
-function keepPods(options: KeepOptions): Kept<Pod> {
-  return keep(options, pods, {
+function keepPods(options: InformOptions): Informed<Pod> {
+  return inform(options, pods, {
     needed: false,
     fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
     transform: leanPod,

@@ -184,6 +184,11 @@ function difference<T extends KubeObject>(previous: Stored<T> | undefined, next:
   return [{ type: 'updated', object: next, previous }];
 }
 
+/** All that a store needs of an object's metadata. */
+export function identityOf({ name, namespace, uid, resourceVersion }: Stored<KubeObject>['metadata']) {
+  return { name, uid, resourceVersion, ...(namespace === undefined ? {} : { namespace }) };
+}
+
 /** managedFields are two thirds of a stored object (measured: 4.3 kB to 1.2 kB for a claim), and nobody here reads them. */
 function withoutManagedFields<T extends KubeObject>(object: Stored<T>): Stored<T> {
   if (!('managedFields' in object.metadata)) return object;
