@@ -14,7 +14,12 @@ export function changedSpec(before: unknown, after: unknown): readonly string[] 
   const [old, now] = [canonical(before), canonical(after)];
   if (!isObject(old) || !isObject(now)) return isDeepStrictEqual(old, now) ? [] : ['spec'];
   const members = new Set([...Object.keys(old), ...Object.keys(now)]);
-  return [...members].filter((key) => !isDeepStrictEqual(old[key], now[key])).map((key) => `spec.${key}`);
+  return [...members].filter((key) => !isDeepStrictEqual(own(old, key), own(now, key))).map((key) => `spec.${key}`);
+}
+
+/** `__proto__` is a name like any other here, and no object has it of itself. */
+function own(object: JsonObject, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 function canonical(spec: unknown): unknown {
@@ -52,5 +57,5 @@ export function changedReserved(before: JsonObject, after: JsonObject): readonly
 function annotation(object: JsonObject, key: string): unknown {
   const { metadata } = object;
   const annotations = isObject(metadata) ? metadata['annotations'] : undefined;
-  return isObject(annotations) && Object.hasOwn(annotations, key) ? annotations[key] : undefined;
+  return isObject(annotations) ? own(annotations, key) : undefined;
 }
