@@ -93,7 +93,7 @@ function modes(
 ): { volumeMode: VolumeMode; accessModes: readonly string[] } {
   const sets = profile?.status?.claimPropertySets ?? profile?.spec?.claimPropertySets ?? [];
   // Only spec.storage leaves room for the profile; an archive is a tree of files and always needs a filesystem.
-  const named = contentTypeOf(volume) === 'archive' ? (claim.volumeMode ?? 'Filesystem') : claim.volumeMode;
+  const named = contentTypeOf(volume) === 'archive' ? 'Filesystem' : claim.volumeMode;
   const accessModes = claim.accessModes ?? [];
   const set = volume.spec.pvc === undefined ? chooseSet(sets, named, accessModes) : undefined;
   const volumeMode = named ?? set?.volumeMode;

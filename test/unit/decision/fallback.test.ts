@@ -94,6 +94,42 @@ describe('a decision that was fallen back from', () => {
   });
 });
 
+describe('what was never fallen back from', () => {
+  test('stays as it is, to the letter', () => {
+    const spaced = { ...admitted(), [annotations.decision]: `${admitted()[annotations.decision] ?? ''} ` };
+    expect(asAdmitted(spaced)).toBe(spaced);
+    expect(asAdmitted({})).toEqual({});
+  });
+
+  test('has no standing where nothing is chosen', () => {
+    const deferred = { outcome: 'deferred', reason: 'SourceNotFound', message: '' } as const;
+    expect(standingOf()).toBeUndefined();
+    expect(standingOf({ [annotations.decision]: encodeRecord(deferred, { id: 'id-1' }) })).toBeUndefined();
+  });
+
+  test('cannot be noted when nothing was chosen, or when there is no room for it', () => {
+    const standing = standingOf(admitted());
+    if (standing === undefined) throw new Error('there is no standing');
+    const fallback = { from: 'csi-clone', to: 'copy', message: '' } as const;
+    const { strategy: _, ...record } = standing.record;
+    expect(() => fallenBack({ ...standing, record }, '{}', fallback)).toThrow(TypeError);
+    const fallbacks = Array.from({ length: 20 }, () => fallback);
+    expect(() => fallenBack({ ...standing, fallbacks }, '{}', fallback)).toThrow(TypeError);
+  });
+
+  test('tells of as much of what was said as there is room for, to the byte', () => {
+    const before = fallBack(admitted(), 'x'.repeat(160));
+    const room = (said: string): number => Buffer.byteLength(said);
+    const kept = Array.from({ length: 161 }, (_, wide) => {
+      const said = 'é'.repeat(wide) + 'x'.repeat(160 - wide);
+      const { [annotations.decision]: decision = '' } = fallBack(before, said);
+      return { whole: decision.includes(said), bytes: room(decision) - room(admitted()[annotations.decision] ?? '') };
+    });
+    expect(Math.max(...kept.map(({ bytes }) => bytes))).toBe(512);
+    expect(kept.findLast(({ whole }) => whole)?.bytes).toBe(512);
+  });
+});
+
 describe('fallbacks that somebody else wrote', () => {
   const forge = (fallbacks: unknown, cloneType: Strategy, rows: Rows = all): Record<string, string> => {
     const metadata = admitted(rows);
@@ -125,11 +161,30 @@ describe('fallbacks that somebody else wrote', () => {
       ),
     ],
     ['that the annotation does not follow', forge([{ from: 'csi-clone', to: 'snapshot', message: '' }], 'csi-clone')],
+    [
+      'to what has failed already',
+      forge(
+        [
+          { from: 'csi-clone', to: 'snapshot', message: '' },
+          { from: 'snapshot', to: 'copy', message: '' },
+          { from: 'copy', to: 'snapshot', message: '' },
+        ],
+        'snapshot',
+      ),
+    ],
     ['that are no list', forge('snapshot', 'csi-clone')],
+    ['that are an empty text', forge('', 'csi-clone')],
+    ['that say nothing', forge([null], 'csi-clone')],
+    ['without a message', forge([{ from: 'csi-clone', to: 'snapshot' }], 'snapshot')],
     ['that are no fallbacks', forge([{ from: 'csi-clone', to: 'magic', message: '' }], 'csi-clone')],
   ])('%s count for nothing, and what was stamped does not fit them', (_name, metadata) => {
     expect(standingOf(metadata)).toBeUndefined();
     expect(asAdmitted(metadata)).toBe(metadata);
+  });
+
+  test('count for nothing without a strategy beside them, either', () => {
+    const { [annotations.cloneType]: _, ...metadata } = forge([{ from: 'copy', to: 'copy', message: '' }], 'copy');
+    expect(standingOf(metadata)).toBeUndefined();
   });
 
   test('are never taken for something that is no strategy of the decision', () => {

@@ -99,6 +99,29 @@ describe('gatherFacts', () => {
     expect(chosen({ storageProfiles: lookup(profile('fast', { snapshotClass: 'b' })) })).toBe('b');
     expect(chosen({ storageProfiles: lookup(profile('fast', { snapshotClass: 'gone' })) })).toBe('a');
     expect(chosen({ volumeSnapshotClasses: lookup({ metadata: { name: 'a' }, driver: 'other' }) })).toBeUndefined();
+    expect(chosen({ volumeSnapshotClasses: lookup(...snapshots('a', 'b')) })).toBe('a');
+    expect(chosen({ storageProfiles: lookup(profile('fast', {}, { snapshotClass: 'b' })) })).toBe('b');
+  });
+
+  it('does not take the snapshot class of the target alone', () => {
+    const sourceClaim = claim({ spec: { storageClassName: 'slow' } });
+    const storageProfiles = lookup(profile('fast', { snapshotClass: 'b' }));
+    expect(gathered({ sourceClaim, stores: { storageProfiles } }).target.storage?.snapshotClass).toBe('a');
+  });
+
+  it('knows no snapshot class in a cluster that serves no snapshots', () => {
+    const stores: object = { volumeSnapshotClasses: undefined };
+    expect(gathered({ stores }).target.storage).toMatchObject({ snapshotAPI: false });
+    expect(gathered({ stores }).target.storage).not.toHaveProperty('snapshotClass');
+  });
+
+  it.each([
+    ['copy, snapshot', ['copy', 'snapshot']],
+    ['none', []],
+    ['csi-clone,cpoy', ['csi-clone']],
+  ])('reads the strategies that a class allows: %s', (list, allowed) => {
+    const fast = storageClass('fast', { annotations: { [annotations.allowedStrategies]: list } });
+    expect(gathered({ stores: { storageClasses: lookup(fast) } }).target.storage?.allowed).toEqual(allowed);
   });
 
   it('reads a snapshot: ready or not, its size unless the driver does not know it, its driver by its class', () => {
@@ -144,6 +167,12 @@ describe('gatherFacts', () => {
     expect(gathered({ sourceNamespace, volume: byReference }).source.veto).toEqual({
       by: 'namespace golden',
       field: 'spec.sourceRef',
+    });
+    const snapshot = { ...source, kind: 'VolumeSnapshot' } as const;
+    const sourceSnapshot = { metadata: { name: 'fedora', annotations: veto } };
+    expect(gathered({ source: snapshot, sourceClaim: undefined, sourceSnapshot }).source.veto).toEqual({
+      by: 'VolumeSnapshot golden/fedora',
+      field: 'spec.source.snapshot',
     });
     expect(gathered().source).not.toHaveProperty('veto');
   });

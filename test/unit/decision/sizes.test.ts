@@ -29,6 +29,7 @@ describe('sizes', () => {
     expect(sourceSize(facts({ source: { requested: 1n, capacity: 2n } }).source)).toBe(1n);
     expect(sourceSize(facts({ source: { requested: 2n, capacity: 1n } }).source)).toBe(1n);
     expect(sourceSize(facts({ source: { capacity: 2n }, without: ['source.requested'] }).source)).toBe(2n);
+    expect(sourceSize(facts({ source: { requested: 2n }, without: ['source.capacity'] }).source)).toBe(2n);
     expect(sourceSize(facts({ without: ['source.requested', 'source.capacity'] }).source)).toBeUndefined();
   });
 
@@ -54,9 +55,27 @@ describe('sizes', () => {
     expect(requiredBytes(9660n * MiB, 'Filesystem')).toBeLessThan(10n * GiB);
   });
 
+  it('compares volumes of one mode byte by byte, and of two modes by what they hold', () => {
+    const oneByteLess = facts({ target: { requested: 10n * GiB - 1n } });
+    expect(tooSmall(oneByteLess)).toMatch(/needs 10Gi \(Filesystem\); ask for at least 10Gi$/);
+    const onFilesystem = facts({ source: { volumeMode: 'Block' } });
+    expect(tooSmall(onFilesystem)).toMatch(
+      `the source needs 10Gi (Block); ask for at least ${requiredBytes(10n * GiB, 'Filesystem')}`,
+    );
+  });
+
+  it('takes a source of unknown mode for one of the mode of the target', () => {
+    const device = facts({
+      target: { requested: 10n * GiB - 1n, volumeMode: 'Block' },
+      without: ['source.volumeMode'],
+    });
+    expect(tooSmall(device)).toMatch(/needs 10Gi \(Block\)/);
+  });
+
   it('counts a small target as large as the storage will make it', () => {
     expect(tooSmall(facts({ target: { requested: GiB, smallest: 10n * GiB } }))).toBeUndefined();
     expect(tooSmall(facts({ target: { requested: GiB, smallest: 9n * GiB } }))).toMatch(/asks for 1Gi/);
+    expect(tooSmall(facts({ target: { smallest: GiB } }))).toBeUndefined();
   });
 
   it("takes the source's size for a target without one, with room for a filesystem where a device is copied to one", () => {
@@ -69,6 +88,7 @@ describe('sizes', () => {
     expect(open({ source: { capacity: GiB }, target: { volumeMode: 'Block' } })).toBe(GiB);
     expect(open({ source: { capacity: GiB }, target: { smallest: 4n * GiB } })).toBe(4n * GiB);
     expect(open({ without: ['source.requested', 'source.capacity'] })).toBeUndefined();
+    expect(open({ source: { volumeMode: 'Block' }, without: ['source.requested', 'source.capacity'] })).toBeUndefined();
     expect(targetSize(facts({ target: { requested: 3n * GiB } }))).toBe(3n * GiB);
   });
 });

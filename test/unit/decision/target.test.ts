@@ -87,7 +87,34 @@ describe('renderTarget', () => {
     const old = storageClass('a', { annotations: isDefault, created: '2025-01-01T00:00:00Z' });
     const recent = storageClass('z', { annotations: isDefault, created: '2026-01-01T00:00:00Z' });
     expect(rendered({}, [old, recent]).storageClassName).toBe('z');
-    expect(rendered({}, [recent, storageClass('b', { annotations: isDefault })]).storageClassName).toBe('b');
+    expect(rendered({}, [recent, old]).storageClassName).toBe('z');
+    const twin = storageClass('b', { annotations: isDefault });
+    expect(rendered({}, [recent, twin]).storageClassName).toBe('b');
+    expect(rendered({}, [twin, recent]).storageClassName).toBe('b');
+  });
+
+  it('takes a default without a time of creation for the oldest', () => {
+    const dated = storageClass('z', { annotations: isDefault });
+    const undated = { metadata: { name: 'a', annotations: isDefault }, provisioner: 'csi.example.com' };
+    expect(rendered({}, [undated, dated]).storageClassName).toBe('z');
+    expect(rendered({}, [dated, undated]).storageClassName).toBe('z');
+  });
+
+  it('knows a filesystem for one writer, and nothing else, when nothing is said', () => {
+    const { storage: _, ...spec } = dataVolume().spec;
+    const volume = { ...dataVolume(), spec };
+    expect(renderTarget({ volume, storageClasses: lookup(), storageProfiles: lookup() })).toEqual({
+      volumeMode: 'Filesystem',
+      accessModes: ['ReadWriteOnce'],
+    });
+  });
+
+  it('takes what the spec of a profile says where its status says nothing', () => {
+    const fromSpec = profile('fast', { claimPropertySets: [{ volumeMode: 'Block', accessModes: ['ReadWriteMany'] }] });
+    expect(rendered({ storage: { storageClassName: 'fast' } }, [], [fromSpec])).toMatchObject({
+      volumeMode: 'Block',
+      accessModes: ['ReadWriteMany'],
+    });
   });
 
   const sized = (storage: string) => ({ storageClassName: 'fast', resources: { requests: { storage } } });
