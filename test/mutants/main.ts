@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Mutant, mutantsIn } from './mutants.ts';
+import { scopes } from './scopes.ts';
 import { tryAll } from './trial.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
 
@@ -40,6 +41,7 @@ async function run(): Promise<boolean> {
   };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
+    checkTests(workshop);
     await tryUnchanged(workshop, [...new Set(mutants.flatMap(({ tests }) => tests))]);
     return report(mutants, await survivorsOf(workshop, mutants));
   } finally {
@@ -47,11 +49,20 @@ async function run(): Promise<boolean> {
   }
 }
 
+/** A test that does not load what is changed would let every mutant live. */
+function checkTests(workshop: Workshop): void {
+  for (const { file, tests } of scopes)
+    for (const test of tests)
+      if (!workshop.leadsTo(test, file))
+        throw new Error(`${file}: ${test} does not load it; mend test/mutants/scopes.ts`);
+}
+
 /** What fails anyway would kill every mutant. */
 async function tryUnchanged(workshop: Workshop, tests: readonly string[]): Promise<void> {
   workshop.add('unchanged', tests);
   const files = tests.map((file) => `unchanged/${file}`);
   const verdicts = await tryAll({ folder: workshop.folder, tests: files, workers });
+  workshop.drop('unchanged');
   const broken = verdicts.get('unchanged');
   if (!verdicts.has('unchanged')) throw new Error('no test ran');
   if (broken !== undefined) throw new Error(`a test fails before anything is changed: ${broken}`);
@@ -60,7 +71,6 @@ async function tryUnchanged(workshop: Workshop, tests: readonly string[]): Promi
 /** In rounds: the first test file kills most of the mutants, and only the others go on to their second. */
 async function survivorsOf(workshop: Workshop, mutants: readonly Mutant[]): Promise<readonly Mutant[]> {
   let alive = mutants.map((mutant, index): Trial => ({ mutant, copy: `mutant-${index}` }));
-  for (const { mutant, copy } of alive) workshop.add(copy, mutant.tests, mutant);
   const most = Math.max(...mutants.map(({ tests }) => tests.length));
   for (let round = 0; round < most; round += 1) {
     const dead = new Set<Trial>();
@@ -79,7 +89,10 @@ async function survivorsOf(workshop: Workshop, mutants: readonly Mutant[]): Prom
 
 async function killedIn(workshop: Workshop, trials: readonly Trial[], round: number): Promise<readonly Trial[]> {
   const tests = trials.map(({ mutant, copy }) => `${copy}/${mutant.tests[round] ?? ''}`);
+  // Just these, because the whole folder is searched for the tests.
+  for (const { mutant, copy } of trials) workshop.add(copy, mutant.tests.slice(round, round + 1), mutant);
   const verdicts = await tryAll({ folder: workshop.folder, tests, workers });
+  for (const { copy } of trials) workshop.drop(copy);
   return trials.filter(({ mutant, copy }) => {
     if (!verdicts.has(copy)) throw new Error(`${mutant.tests[round] ?? ''} did not run for ${place(mutant)}`);
     const killer = verdicts.get(copy);

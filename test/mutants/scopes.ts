@@ -10,11 +10,10 @@ export interface Scope {
   readonly tests: readonly string[];
 }
 
-const decision = ['decide', 'gather', 'sizes', 'target'];
 const webhook = ['validate', 'mutate', 'existing', 'source', 'veto'];
 
-function inDecision(...first: readonly string[]): readonly string[] {
-  return inOrder('test/unit/decision', first, decision);
+function inDecision(...names: readonly string[]): readonly string[] {
+  return inOrder('test/unit/decision', names, []);
 }
 
 function inWebhook(...first: readonly string[]): readonly string[] {
@@ -45,7 +44,7 @@ export const scopes: readonly Scope[] = [
       incompatibleVolumeModes: ['conditions'],
       noVolumeExpansion: ['conditions'],
     },
-    tests: inDecision('decide'),
+    tests: inDecision('decide', 'gather'),
   },
   {
     file: 'shared/decision/decide.ts',
@@ -65,10 +64,10 @@ export const scopes: readonly Scope[] = [
       allowedStrategies: ['conditions'],
       vetoOf: ['conditions'],
     },
-    tests: inDecision('gather'),
+    tests: [...inDecision('gather'), ...inWebhook('veto')],
   },
-  { file: 'shared/decision/sizes.ts', parts: functions, tests: inDecision('sizes') },
-  { file: 'shared/decision/target.ts', parts: functions, tests: inDecision('target') },
+  { file: 'shared/decision/sizes.ts', parts: functions, tests: inDecision('sizes', 'decide', 'target') },
+  { file: 'shared/decision/target.ts', parts: functions, tests: inDecision('target', 'gather') },
   { file: 'shared/decision/fallback.ts', parts: functions, tests: ['test/unit/decision/fallback.test.ts'] },
   {
     file: 'shared/decision/veto.ts',

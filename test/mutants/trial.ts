@@ -23,6 +23,7 @@ export async function tryAll({ folder, tests, workers }: TrialOptions): Promise<
     config: false,
     watch: false,
     isolate: false,
+    experimental: { viteModuleRunner: false },
     maxWorkers: workers,
     include: [...tests],
     reporters: [

@@ -9,6 +9,11 @@ export interface Workshop {
   readonly folder: string;
   /** Puts a copy into a folder of the name; the files that it has to have are all that the tests lead to. */
   add(name: string, tests: readonly string[], mutant?: Pick<Mutant, 'file' | 'text'>): void;
+  /** Whether the test loads the file, directly or by way of others. */
+  leadsTo(test: string, file: string): boolean;
+  /** Takes a copy away. */
+  drop(name: string): void;
+  /** Takes all away. */
   remove(): void;
 }
 
@@ -25,11 +30,11 @@ export function openWorkshop(root: string): Workshop {
     folder,
     add: (name, tests, mutant) => {
       const files = reachable(tests, importsOf);
-      if (mutant !== undefined && !files.has(mutant.file))
-        throw new Error(`${mutant.file}: none of ${tests.join(', ')} leads to it; mend test/mutants/scopes.ts`);
       for (const file of files) copy(join(root, file), join(folder, name, file));
       if (mutant !== undefined) writeFileSync(join(folder, name, mutant.file), mutant.text);
     },
+    leadsTo: (test, file) => reachable([test], importsOf).has(file),
+    drop: (name) => rmSync(join(folder, name), { recursive: true, force: true }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
