@@ -1,4 +1,4 @@
-import { CompactEncrypt, CompactSign, compactDecrypt, compactVerify } from 'jose';
+import { compactDecrypt, compactVerify } from 'jose';
 import {
   decodeClaims,
   decodeIdentity,
@@ -10,6 +10,7 @@ import {
   StampError,
   type StampIdentity,
 } from './claims.ts';
+import { sealCompact, signCompact } from './compact.ts';
 import type { Signer, Verifier } from './keys.ts';
 
 export { type StampClaims, StampError, type StampErrorCode, type StampIdentity, type StampTarget } from './claims.ts';
@@ -17,7 +18,7 @@ export { digestOf, matchStamp, matchUser, type StampMismatch } from './match.ts'
 
 /**
  * The authorization record on a DataVolume: a JWS (compact, EdDSA over Ed25519) whose payload names source, target and user, with a JWE
- * (compact, ECDH-ES with X25519, A256GCM, deflated when it is long) inside for what identifies the user beyond the name. It has no power of its own:
+ * (compact, ECDH-ES with X25519, A256GCM, deflated) inside for what identifies the user beyond the name. It has no power of its own:
  * it counts only on the DataVolume that {@link matchStamp} finds it to belong to.
  */
 
@@ -26,9 +27,6 @@ export const longestStamp = 16 * 1024;
 
 /** Bytes of an identity before it is deflated. Bounded on both sides, so that nothing is sealed that could not be opened again. */
 const largestIdentity = 128 * 1024;
-
-/** Bytes from which on deflating is worth it. Below it saves little of a stamp, and takes 0.4 ms of 1.2 (measured). */
-const worthDeflating = 512;
 
 // An explicit type (RFC 8725, 3.11) keeps anything else that might ever be signed with the same key from being taken for a stamp.
 const stampType = 'clonegate-stamp+jwt';
@@ -47,27 +45,17 @@ export interface VerifiedStamp extends PublicClaims {
  *   would not verify is not signed.
  */
 export async function signStamp(signer: Signer, claims: StampClaims): Promise<string> {
-  const payload = encodeClaims(claims, await seal(signer, claims));
+  const payload = encodeClaims(claims, seal(signer, claims));
   decodeClaims(payload);
-  const stamp = await new CompactSign(Buffer.from(payload))
-    .setProtectedHeader({ alg: 'EdDSA', kid: signer.stamp.id, typ: stampType })
-    .sign(signer.stamp.key);
+  const stamp = signCompact(payload, { kid: signer.stamp.id, typ: stampType }, signer.stamp.key);
   if (stamp.length > longestStamp) throw tooLarge(claims);
   return stamp;
 }
 
-async function seal(signer: Signer, claims: StampClaims): Promise<string> {
+function seal({ identity }: Signer, claims: StampClaims): string {
   const content = Buffer.from(encodeIdentity(claims.identity));
   if (content.length > largestIdentity) throw tooLarge(claims);
-  return new CompactEncrypt(content)
-    .setProtectedHeader({
-      alg: 'ECDH-ES',
-      enc: 'A256GCM',
-      ...(content.length < worthDeflating ? {} : { zip: 'DEF' }),
-      kid: signer.identity.id,
-      typ: identityType,
-    })
-    .encrypt(signer.identity.key);
+  return sealCompact(content, { kid: identity.id, typ: identityType }, identity.key);
 }
 
 function tooLarge({ user, identity }: StampClaims): StampError {
