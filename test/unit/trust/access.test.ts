@@ -68,6 +68,12 @@ describe('the question', () => {
     });
   });
 
+  test('has nothing in it that the user does not have', async () => {
+    const { client, asked } = answering({ status: { allowed: true } });
+    await askAccess(client, question({ user: { username: 'jane' } }), strictPolicy);
+    expect(Object.keys((asked[0]?.object as SubjectAccessReview).spec)).toEqual(['user', 'resourceAttributes']);
+  });
+
   test('is not put for nobody: without a user it would be a question about the groups', async () => {
     const { client, asked } = answering({ status: { allowed: true } });
     await expect(askAccess(client, question({ user: { ...jane, username: '' } }), strictPolicy)).rejects.toThrow(
@@ -89,12 +95,15 @@ describe('the answer', () => {
     ['yes of one authorizer while another failed', { allowed: true, evaluationError: 'timeout' }, { allowed: true }],
     ['no', { allowed: false }, { allowed: false }],
     ['no with its reason', { allowed: false, denied: false, reason: 'RBAC: …' }, { allowed: false, reason: 'RBAC: …' }],
+    ['no, with an empty reason', { allowed: false, reason: '' }, { allowed: false }],
+    ['no, with a reason that is no text', { allowed: false, reason: 7 }, { allowed: false }],
+    ['no, with an empty error', { allowed: false, evaluationError: '' }, { allowed: false }],
     ['denied', { allowed: false, denied: true }, { allowed: false }],
     ['denied by one while another failed', { allowed: false, denied: true, evaluationError: 'x' }, { allowed: false }],
     ['denied and allowed, which cannot be', { allowed: true, denied: true }, { allowed: false }],
   ])('%s', async (_, status, access) => {
     const rule = access.allowed ? { rule: 'datavolumes/source' } : {};
-    expect(await ask(status)).toEqual({ ...access, ...rule });
+    expect(await ask(status)).toStrictEqual({ ...access, ...rule });
   });
 
   test('nobody knows, because an authorizer failed: an error that is worth a retry, not a no', async () => {
@@ -102,6 +111,10 @@ describe('the answer', () => {
     expect(error).toBeInstanceOf(ApiError);
     expect((error as ApiError).message).toContain('webhook timed out');
     expect(isRetryable(error)).toBe(true);
+  });
+
+  test('is an error in words of our own when the error of an authorizer has none', async () => {
+    await expect(ask({ allowed: false, evaluationError: 7 })).rejects.toThrow(/: an authorizer failed$/);
   });
 
   test.each([

@@ -122,6 +122,18 @@ describe('a stamp is invalid', () => {
     expect(await outcome(respelled)).toBe('StampInvalid');
   });
 
+  test.each<[string, unknown]>([
+    ['it is not a text', 17],
+    ['it is not a compact JWS', `${header}.${payload}`],
+    ['it is not a compact JWS', `${genuine}.${signature}`],
+    ['it is not a compact JWS', `${header}..${signature}`],
+    ['it is not a compact JWS', `${header}.${payload}=.${signature}`],
+    ['it is of an unknown key', withHeader({ kid: 'other' })],
+    ['it is of an unknown key', withHeader({ kid: undefined })],
+  ])('and says why: %s', async (why, text) => {
+    await expect(verifyStamp(controller, text as string)).rejects.toThrow(`is not valid: ${why}`);
+  });
+
   test.each([null, 17, {}, ['a.b.c'], true])('when the annotation is not a text: %j', async (value) => {
     expect(await outcome(value as unknown as string)).toBe('StampInvalid');
   });

@@ -96,6 +96,11 @@ describe('a stamp for a generateName', () => {
   });
 });
 
+test('a stamp of a time that no calendar has says so in seconds', () => {
+  const found = matchStamp({ ...claims, issuedAt: Number.MAX_SAFE_INTEGER }, volume(), source);
+  expect(found?.message).toContain('within 60 seconds of 9007199254740991, not at');
+});
+
 test('a stamp is compared with the user who sends the object', () => {
   expect(matchUser(claims, 'jane@example.com')).toBeUndefined();
   expect(matchUser(claims, 'mallory')?.message).toBe(

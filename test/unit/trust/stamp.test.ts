@@ -38,6 +38,8 @@ describe('a stamp', () => {
       'for an extra named like a property of all objects',
       { identity: { groups: [], extra: JSON.parse('{"__proto__":["x"]}') } },
     ],
+    ['by the right to create pods', { rule: 'pods' }],
+    ['by the rule of the same namespace', { rule: 'same-namespace' }],
     ['for names outside ASCII', { user: 'Zoë 用户', identity: { groups: ['équipe'], extra: {} } }],
   ])('%s survives the way to the annotation and back', async (_, change) => {
     const changed = { ...claims, ...change };
@@ -100,6 +102,7 @@ describe('a stamp', () => {
     ['no source name', { source: { ...claims.source, name: '' } }],
     ['a time in fractions of a second', { issuedAt: 1.5 }],
     ['no time', { issuedAt: Number.NaN }],
+    ['the beginning of time', { issuedAt: 0 }],
   ])('is not made of claims with %s', async (_, change) => {
     await expect(signStamp(signer, { ...claims, ...change })).rejects.toMatchObject({ code: 'StampInvalid' });
   });
