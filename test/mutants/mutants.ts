@@ -12,8 +12,8 @@ export interface Mutant {
   readonly line: number;
   /** `<declaration>: <what was done>`; unlike that of any other of the file. */
   readonly what: string;
-  /** The file, changed. */
-  readonly text: string;
+  /** The file, changed. @throws Error when that is no program any more. */
+  readonly text: () => string;
   /** Those that may notice, the likeliest first. */
   readonly tests: readonly string[];
 }
@@ -44,7 +44,7 @@ function mutantsOf(root: string, { file, parts, tests }: Scope): readonly Mutant
       file,
       line: text.slice(0, mutation.start).split('\n').length,
       what: count === 1 ? what : `${what} (${count})`,
-      text: checked(applied(text, mutation), file),
+      text: () => checked(applied(text, mutation), file),
       tests,
     };
   });

@@ -1,5 +1,6 @@
-import { relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { startVitest, type TestModule } from 'vitest/node';
+import { setup } from './workshop.ts';
 
 /** Runs the tests of many copies in one go. */
 
@@ -26,6 +27,7 @@ export async function tryAll({ folder, tests, workers }: TrialOptions): Promise<
     experimental: { viteModuleRunner: false },
     maxWorkers: workers,
     include: [...tests],
+    setupFiles: [join(folder, setup)],
     reporters: [
       {
         onTestModuleEnd: (module: TestModule): void => {

@@ -17,9 +17,13 @@ export interface Workshop {
   remove(): void;
 }
 
+/** Runs before each test file; beside the copies. */
+export const setup = 'setup.ts';
+
 export function openWorkshop(root: string): Workshop {
   const folder = mkdtempSync(join(tmpdir(), 'clonegate-mutants-'));
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  copyFileSync(join(import.meta.dirname, setup), join(folder, setup));
   const known = new Map<string, readonly string[]>();
   const importsOf = (file: string): readonly string[] => {
     const found = known.get(file) ?? pathsIn(readFileSync(join(root, file), 'utf8'), file);
@@ -31,7 +35,7 @@ export function openWorkshop(root: string): Workshop {
     add: (name, tests, mutant) => {
       const files = reachable(tests, importsOf);
       for (const file of files) copy(join(root, file), join(folder, name, file));
-      if (mutant !== undefined) writeFileSync(join(folder, name, mutant.file), mutant.text);
+      if (mutant !== undefined) writeFileSync(join(folder, name, mutant.file), mutant.text());
     },
     leadsTo: (test, file) => reachable([test], importsOf).has(file),
     drop: (name) => rmSync(join(folder, name), { recursive: true, force: true }),
