@@ -71,7 +71,13 @@ describe('the question', () => {
   test('has nothing in it that the user does not have', async () => {
     const { client, asked } = answering({ status: { allowed: true } });
     await askAccess(client, question({ user: { username: 'jane' } }), strictPolicy);
-    expect(Object.keys((asked[0]?.object as SubjectAccessReview).spec)).toEqual(['user', 'resourceAttributes']);
+    const [review] = asked;
+    expect(review?.object).toStrictEqual({
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SubjectAccessReview',
+      metadata: {},
+      spec: { user: 'jane', resourceAttributes: expect.objectContaining({ name: 'fedora' }) as object },
+    });
   });
 
   test('is not put for nobody: without a user it would be a question about the groups', async () => {
