@@ -95,8 +95,15 @@ class Hand {
     }
   }
 
-  async #remove(key: string, { resource, ref, uid }: DeleteEffect, options: CallOptions): Promise<Applied> {
-    await this.#client.remove(resource, ref, { ...options, preconditions: { uid }, propagation: 'Background' });
+  async #remove(key: string, effect: DeleteEffect, options: CallOptions): Promise<Applied> {
+    const { resource, ref, uid, resourceVersion } = effect;
+    const preconditions = resourceVersion === undefined ? { uid } : { uid, resourceVersion };
+    try {
+      await this.#client.remove(resource, ref, { ...options, preconditions, propagation: 'Background' });
+    } catch (error) {
+      if (isConflict(error)) return { kind: 'stale' };
+      throw error;
+    }
     this.#expectations.expectGone(key, resource, ref, uid);
     return { kind: 'written' };
   }

@@ -1,4 +1,5 @@
-import { labels } from '../shared/api/names.ts';
+import type { DataVolume } from '../shared/api/datavolume.ts';
+import { annotations, finalizer, labels } from '../shared/api/names.ts';
 import {
   controllerOf,
   type KubeObject,
@@ -18,7 +19,10 @@ import type { CreateEffect } from './effects.ts';
 export interface Children {
   /** The claim beside the source that is filled, grown, and then gives its volume to the target claim. */
   readonly temporary: Stored<PersistentVolumeClaim> | undefined;
+  /** What the clone is restored from; taken for it alone, or for several. */
   readonly snapshot: Stored<VolumeSnapshot> | undefined;
+  /** Those that were taken for it and that nobody else needs any more, `snapshot` among them when that is so. */
+  readonly disposable: readonly Stored<VolumeSnapshot>[];
   /** Pods that make a node do something for a claim; at most one in a namespace. */
   readonly helpers: readonly Stored<Pod>[];
   /** The volume that is being handed over. It is not a child, but it carries our marks until it is the target's like any other. */
@@ -34,6 +38,23 @@ export const temporaryName = (uid: string): string => `${prefix}-${uid}`;
 export const snapshotName = (uid: string): string => `${prefix}-snap-${uid}`;
 /** 50 characters; a pod's name is the host name in it, and that has 63 at most. */
 export const helperName = (uid: string): string => `${prefix}-pod-${uid}`;
+
+/** Whether a snapshot of this name was taken on the way of some clone. */
+export function isSnapshotName(name: string): boolean {
+  return name.startsWith(snapshotName(''));
+}
+
+/** Uids of the DataVolumes that a snapshot of ours was taken for, the one that took it first. */
+export function sharersOf({ metadata }: VolumeSnapshot): readonly string[] {
+  const owner = metadata.labels?.[labels.ownerUid];
+  const named = metadata.annotations?.[annotations.snapshotFor]?.split(' ') ?? [];
+  return owner === undefined ? [] : [...new Set([owner, ...named])];
+}
+
+/** Whether its clone has begun and has not come to its end: then it may have children, or is about to make one. */
+export function hasFinalizer({ metadata }: DataVolume): boolean {
+  return metadata.finalizers?.includes(finalizer) === true;
+}
 
 /** The labels that mark what is made for a DataVolume. */
 export function childLabels(uid: string): Readonly<Record<string, string>> {

@@ -30,4 +30,6 @@ export interface DeleteEffect {
   readonly ref: ObjectRef;
   /** Another object of the name stays. */
   readonly uid: string;
+  /** Where what was looked at matters: what has changed since stays, too. */
+  readonly resourceVersion?: string;
 }

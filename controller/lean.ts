@@ -20,6 +20,7 @@ const readAnnotations: ReadonlySet<string> = new Set([
   annotations.populatedFor,
   annotations.selectedNode,
   annotations.reclaimPolicy,
+  annotations.snapshotFor,
 ]);
 const readLabels: ReadonlySet<string> = new Set([labels.ownerUid, labels.managedBy]);
 

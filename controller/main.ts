@@ -17,6 +17,7 @@ import { openVerifyingKeys, type VerifyingKeys } from '../shared/trust/keyring.t
 import { createExpectations } from './expectations.ts';
 import { createLeading } from './lead.ts';
 import { createReconcile } from './reconcile.ts';
+import { createSharing } from './sharing.ts';
 import { lookup } from './stores.ts';
 import { runSweeper } from './sweep.ts';
 import { createTurns } from './turns.ts';
@@ -86,6 +87,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     executor: settings.executor,
     limits: settings,
     turns,
+    sharing: createSharing(stores, clock),
     clock,
     log,
     metrics,

@@ -20,9 +20,11 @@ import { parseRecord } from '../shared/decision/record.ts';
 import { renderTarget, type TargetClaim } from '../shared/decision/target.ts';
 import { dataVolumes, volumeSnapshots } from '../shared/kube/resource.ts';
 import type { Verification } from './authorize.ts';
-import { type Children, snapshotName } from './children.ts';
+import { childrenOf, ofSource } from './belongings.ts';
+import { type Children, isSnapshotName, snapshotName } from './children.ts';
 import { type InUse, inUseRule } from './in-use.ts';
-import { childrenOf, lookupsOf, type Stores, writersOf } from './stores.ts';
+import { type Company, nobody, type Sharing } from './sharing.ts';
+import { lookupsOf, type Stores, writersOf } from './stores.ts';
 
 /** Everything that the plan for one DataVolume depends on, read from the stores at one moment. No I/O, and nothing is written. */
 
@@ -37,6 +39,8 @@ export interface Observed {
   /** The target claim's class waits for the claim's first consumer. */
   readonly bindsLate: boolean;
   readonly children: Children;
+  /** With whom it would take a snapshot. */
+  readonly company: Company;
   /** The volume of the temporary claim. */
   readonly filled: Stored<PersistentVolume> | undefined;
   /** Claims, of target and temporary claim, that a pod has mounted or is about to mount writably; a helper of ours too. */
@@ -81,6 +85,7 @@ export function observe(
   volume: Stored<DataVolume>,
   stamp: Verification,
   policy: ExecutionPolicy,
+  sharing?: Pick<Sharing, 'companyOf'>,
 ): Observed {
   const standing = standingOf(volume.metadata.annotations);
   const source = stamp.valid
@@ -91,7 +96,7 @@ export function observe(
     source === undefined
       ? { by: 'nobody', message: 'without a valid stamp nothing is chosen' }
       : choose(stores, volume, source, policy, standing);
-  const children = childrenOf(stores, volume.metadata.uid);
+  const children = ofSource(childrenOf(stores, volume.metadata.uid), volume.metadata.uid, source?.ref);
   const filled = stores.persistentVolumes.get(children.temporary?.spec?.volumeName ?? '');
   const mounted = mountedOf(stores, [claim, children.temporary]);
   const { helperImage } = policy;
@@ -103,6 +108,7 @@ export function observe(
     choice,
     bindsLate: bindsLate(stores, claim),
     children,
+    company: companyOf(volume, source, choice, sharing),
     filled,
     mounted,
     helperImage,
@@ -112,6 +118,17 @@ export function observe(
 function uidIn(standing: Standing | undefined): { readonly uid?: string } {
   const uid = standing?.record.sourceUid;
   return uid === undefined ? {} : { uid };
+}
+
+function companyOf(
+  volume: Stored<DataVolume>,
+  source: SourceState | undefined,
+  choice: Choice,
+  sharing: Pick<Sharing, 'companyOf'> | undefined,
+): Company {
+  if (sharing === undefined || source?.claim === undefined || choice.by !== 'record') return nobody;
+  const { snapshotClass } = choice;
+  return snapshotClass === undefined ? nobody : sharing.companyOf({ volume, source: source.claim, snapshotClass });
 }
 
 function mountedOf(
@@ -209,7 +226,14 @@ export function ownClaim(o: Observed): Stored<PersistentVolumeClaim> | undefined
   const { volume, claim, source } = o;
   if (claim === undefined || controllerOf(claim)?.uid !== volume.metadata.uid) return undefined;
   if (source === undefined) return claim;
-  return [fromSource(source), fromSnapshot(o), fromVolume(o)].some((from) => isFrom(claim, from)) ? claim : undefined;
+  const made = [fromSource(source), fromVolume(o)].some((from) => isFrom(claim, from)) || isRestored(claim);
+  return made ? claim : undefined;
+}
+
+/** From a snapshot that was taken on the way of a clone, of this one or of one that it shared with; it may be gone by now. */
+function isRestored({ spec }: PersistentVolumeClaim): boolean {
+  const { kind, name = '' } = spec?.dataSourceRef ?? spec?.dataSource ?? {};
+  return kind === volumeSnapshots.kind && isSnapshotName(name);
 }
 
 /** Whether a claim was made from this. */
@@ -223,10 +247,10 @@ export function fromSource({ ref: { kind, name } }: SourceState): TypedLocalRefe
   return kind === 'VolumeSnapshot' ? { apiGroup: volumeSnapshots.group, kind, name } : { kind, name };
 }
 
-/** The snapshot that was taken of the source. */
-export function fromSnapshot({ volume }: Observed): TypedLocalReference {
+/** The snapshot that was, or will be, taken of the source. */
+export function fromSnapshot({ volume, children }: Observed): TypedLocalReference {
   const { group, kind } = volumeSnapshots;
-  return { apiGroup: group, kind, name: snapshotName(volume.metadata.uid) };
+  return { apiGroup: group, kind, name: children.snapshot?.metadata.name ?? snapshotName(volume.metadata.uid) };
 }
 
 /**

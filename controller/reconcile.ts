@@ -10,17 +10,21 @@ import type { AccessPolicy } from '../shared/trust/access.ts';
 import type { Verifier } from '../shared/trust/keys.ts';
 import { announce, announceFallback } from './announce.ts';
 import { type Applied, type Applier, createApplier } from './apply.ts';
-import { askRight, unasked, verify } from './authorize.ts';
+import { askRight, type Right, unasked, type Verification, verify } from './authorize.ts';
+import { childrenOf } from './belongings.ts';
+import { hasFinalizer } from './children.ts';
 import type { Effect } from './effects.ts';
 import { createEvidence } from './evidence.ts';
 import { type Expectations, patience } from './expectations.ts';
 import { type ExecutionPolicy, type Observed, observe } from './observe.ts';
 import { letGo, type Plan, plan, planDecision } from './plan.ts';
+import type { Sharing } from './sharing.ts';
 import { sameStatus, statusOf, type Telling } from './status.ts';
 import { cleanUp } from './steps/cleanup.ts';
 import { canCarryOut } from './steps/index.ts';
-import { hasFinalizer, patchVolume } from './steps/parts.ts';
-import { childrenOf, type Stores } from './stores.ts';
+import { patchVolume } from './steps/parts.ts';
+import { taken } from './steps/snapshot.ts';
+import type { Stores } from './stores.ts';
 import type { Turns } from './turns.ts';
 import { type Considered, createWaiting, type Limits, type Waiting, type Waits } from './waiting.ts';
 
@@ -39,6 +43,7 @@ export interface Surroundings {
   readonly executor: 'clonegate' | 'cdi';
   readonly limits: Limits;
   readonly turns: Turns;
+  readonly sharing: Sharing;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused' | 'fallbacks' | 'stalled'>;
@@ -52,19 +57,21 @@ const retry: Outcome = { kind: 'retry' };
 const written: Outcome = { kind: 'after', ms: patience };
 
 export function createReconcile(around: Surroundings): Reconcile {
-  const { stores, expectations, turns } = around;
+  const { stores, expectations, turns, sharing } = around;
   const pass = new Pass(around);
   return async (key, signal) => {
     const volume = stores.volumes.get(key);
     if (volume === undefined) {
       expectations.forget(key);
       turns.seen(key);
+      sharing.forget(key);
       pass.forget(key);
       return done;
     }
     const behind = expectations.pending(key);
     if (behind !== undefined) return { kind: 'after', ms: behind };
     turns.seen(key);
+    sharing.seen(key);
     return pass.over(key, volume, signal);
   };
 }
@@ -86,17 +93,28 @@ class Pass {
   }
 
   async over(key: string, volume: Stored<DataVolume>, signal: AbortSignal): Promise<Outcome> {
-    const { stores, verifier, policy, executor } = this.#around;
+    const { stores, verifier, executor } = this.#around;
     // Before the stamp is looked at: nothing that is wrong with it may keep anyone from deleting.
     if (volume.metadata.deletionTimestamp !== undefined) {
       const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid));
       return this.#write(key, effects, signal);
     }
     if (!isClone(volume) || isSettled(stores, volume)) return done;
-    const o = observe(stores, volume, await verify(verifier, volume), policy);
+    const stamp = await verify(verifier, volume);
+    const o = this.#look(volume, stamp);
     if (executor === 'cdi') return this.#carryOut(key, o, planDecision(o), signal);
     const first = plan(o, unasked);
-    return this.#carryOut(key, o, first.state === 'asking' ? await this.#ask(key, o, first, signal) : first, signal);
+    if (first.state !== 'asking') return this.#carryOut(key, o, first, signal);
+    const answer = await this.#ask(key, o, first, signal);
+    if ('state' in answer) return this.#carryOut(key, o, answer, signal);
+    // Looked at again: while the question was on its way, others may have done what they would do together.
+    const now = this.#look(stores.volumes.get(key) ?? volume, stamp);
+    return this.#carryOut(key, now, plan(now, answer), signal);
+  }
+
+  #look(volume: Stored<DataVolume>, stamp: Verification): Observed {
+    const { stores, policy, sharing } = this.#around;
+    return observe(stores, volume, stamp, policy, sharing);
   }
 
   /** First whether it is its turn, then whether its user still has the right: who has to wait is asked about when the wait is over. */
@@ -105,17 +123,20 @@ class Pass {
     o: Observed,
     { step }: Extract<Plan, { state: 'asking' }>,
     signal: AbortSignal,
-  ): Promise<Plan> {
+  ): Promise<Plan | Right> {
     const { client, access, turns } = this.#around;
     if (!o.stamp.valid) return { state: 'ignored' };
     const wait = hasFinalizer(o.volume) ? undefined : turns.wait(key, o);
     if (wait !== undefined) return { state: 'waiting', step, wait };
     const { user, source } = o.stamp;
     const question = { user, source, into: o.volume.metadata.namespace ?? '' };
-    return plan(o, await askRight(client, question, access, { signal }));
+    return askRight(client, question, access, { signal });
   }
 
   async #carryOut(key: string, o: Observed, next: Plan, signal: AbortSignal): Promise<Outcome> {
+    const effects = next.state === 'acting' ? next.effects : [];
+    // Before anything is awaited: the next to look must know.
+    this.#around.sharing.ends(key, o.company, 'step' in next && next.step === taken.name, effects);
     switch (next.state) {
       case 'ignored':
       case 'asking':

@@ -25,7 +25,7 @@ import {
   volumeSnapshots,
 } from '../shared/kube/resource.ts';
 import { createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
-import { type Children, helperName, isChild, ownerUidOf, snapshotName, temporaryName } from './children.ts';
+import { ownerUidOf, sharersOf } from './children.ts';
 import { groupsOf } from './groups.ts';
 import { hintedSource } from './hint.ts';
 import { leanClaim, leanHelper, leanSnapshot, leanVolume } from './lean.ts';
@@ -55,6 +55,7 @@ const indexes = {
   uid: 'uid',
   owner: 'owner',
   group: 'group',
+  of: 'of',
 } as const;
 const all = 'all';
 const byOwner = {
@@ -76,7 +77,10 @@ export function createStores(snapshotsServed: () => boolean): Filled<Stores> {
     }),
     claims: createStore<PersistentVolumeClaim>({ transform: leanClaim, indexes: byOwner }),
     persistentVolumes: createStore<PersistentVolume>({ transform: leanVolume, indexes: byOwner }),
-    snapshots: createStore<VolumeSnapshot>({ transform: leanSnapshot, indexes: byOwner }),
+    snapshots: createStore<VolumeSnapshot>({
+      transform: leanSnapshot,
+      indexes: { [indexes.owner]: sharersOf, [indexes.of]: takenOf },
+    }),
     pods: createStore<Pod>({
       transform: leanHelper,
       indexes: { ...byOwner, [indexes.writes]: (pod) => writtenBy(pod) },
@@ -112,19 +116,24 @@ export function clonesIn({ volumes }: Stores, group: string): readonly Stored<Da
 }
 
 /** Key of the DataVolume that has this uid. */
-export function keyOfVolume({ volumes }: Stores, uid: string): string | undefined {
-  const [volume] = volumes.by(indexes.uid, uid);
+export function keyOfVolume(stores: Stores, uid: string): string | undefined {
+  const volume = volumeOf(stores, uid);
   return volume === undefined ? undefined : keyOf(volume.metadata);
 }
 
-/** Everything that was made for a DataVolume on the way, in whatever namespace it is; only marks and names together count. */
-export function childrenOf(stores: Stores, uid: string): Children {
-  const named = <T extends KubeObject>(store: StoreReader<T>, name: string): readonly Stored<T>[] =>
-    store.by(indexes.owner, uid).filter((object) => object.metadata.name === name && isChild(object, uid));
-  const [temporary] = named(stores.claims, temporaryName(uid));
-  const [snapshot] = named(stores.snapshots, snapshotName(uid));
-  const [moving] = stores.persistentVolumes.by(indexes.owner, uid);
-  return { temporary, snapshot, moving, helpers: named(stores.pods, helperName(uid)) };
+/** What carries the marks of a DataVolume; a snapshot, those of every one that it was taken for. */
+export function ownedBy<T extends KubeObject>(store: StoreReader<T>, uid: string): readonly Stored<T>[] {
+  return store.by(indexes.owner, uid);
+}
+
+/** Snapshots of the claim of this key that were taken on the way of some clone. */
+export function snapshotsOf({ snapshots }: Stores, claim: string): readonly Stored<VolumeSnapshot>[] {
+  return snapshots.by(indexes.of, claim);
+}
+
+/** The DataVolume that has this uid. */
+export function volumeOf({ volumes }: Stores, uid: string): Stored<DataVolume> | undefined {
+  return volumes.by(indexes.uid, uid)[0];
 }
 
 /** Pods that may write to the claim of this key. */
@@ -154,6 +163,13 @@ export function lookup(stores: Stores, resource: Resource<KubeObject>, key: stri
     default:
       throw new RangeError(`there is no store of ${resource.plural}`);
   }
+}
+
+/** Key of the claim that a snapshot of ours was taken of. */
+function takenOf(snapshot: VolumeSnapshot): readonly string[] {
+  const name = snapshot.spec?.source?.persistentVolumeClaimName;
+  const { namespace = '' } = snapshot.metadata;
+  return name === undefined || sharersOf(snapshot).length === 0 ? [] : [keyOf({ namespace, name })];
 }
 
 function sourceKey({ kind, namespace, name }: CloneSource): string {

@@ -1,3 +1,4 @@
+import type { DataVolume } from '../shared/api/datavolume.ts';
 import { type KubeObject, keyOf, type PersistentVolume, type Stored } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
 import { isNotFound } from '../shared/kube/errors.ts';
@@ -15,11 +16,11 @@ import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
 import { type Applier, createApplier } from './apply.ts';
-import { helperName, isChild, ownerUidOf, snapshotName, temporaryName } from './children.ts';
+import { hasFinalizer, helperName, isChild, ownerUidOf, sharersOf, snapshotName, temporaryName } from './children.ts';
 import type { Effect } from './effects.ts';
 import { settle } from './steps/cleanup.ts';
 import { about, isGoing, naming, remove } from './steps/parts.ts';
-import { keyOfVolume, type Stores } from './stores.ts';
+import { type Stores, volumeOf } from './stores.ts';
 
 /**
  * Finds what clones made on their way and nobody cleans up any more, because the DataVolume is gone: somebody took our finalizer off it,
@@ -41,6 +42,10 @@ interface Row {
   readonly resource: Resource<KubeObject>;
   readonly store: (stores: Stores) => StoreReader<KubeObject>;
   readonly isOurs: (object: Stored<KubeObject>, uid: string) => boolean;
+  /** Uids of the DataVolumes that it was made for. */
+  readonly madeFor: (object: Stored<KubeObject>) => readonly string[];
+  /** Whether one of them keeps it from being an orphan. */
+  readonly isKeptBy: (volume: DataVolume) => boolean;
   readonly remedy: (object: Stored<KubeObject>) => readonly Effect[];
 }
 
@@ -49,18 +54,32 @@ function child(resource: Resource<KubeObject>, nameFor: (uid: string) => string,
     resource,
     store,
     isOurs: (object, uid) => isChild(object, uid) && object.metadata.name === nameFor(uid),
+    madeFor: ownersOf,
+    isKeptBy: () => true,
     remedy: (object) => remove(resource, object),
   };
+}
+
+function ownersOf(object: KubeObject): readonly string[] {
+  const uid = ownerUidOf(object);
+  return uid === undefined ? [] : [uid];
 }
 
 const rows: readonly Row[] = [
   child(pods, helperName, (stores) => stores.pods),
   child(claims, temporaryName, (stores) => stores.claims),
-  child(volumeSnapshots, snapshotName, (stores) => stores.snapshots),
+  {
+    ...child(volumeSnapshots, snapshotName, (stores) => stores.snapshots),
+    // Several may share it, and then it is nobody's more than another's; who has come to his end needs it no more.
+    madeFor: sharersOf,
+    isKeptBy: hasFinalizer,
+  },
   {
     resource: persistentVolumes,
     store: (stores) => stores.persistentVolumes,
     isOurs: () => true,
+    madeFor: ownersOf,
+    isKeptBy: () => true,
     remedy: (volume: Stored<PersistentVolume>) => [settle(volume)],
   },
 ];
@@ -92,16 +111,18 @@ export async function sweep(options: SweepOptions, signal: AbortSignal): Promise
     objects: row
       .store(stores)
       .list()
-      .filter((object) => isOrphan(row, object, (uid) => keyOfVolume(stores, uid) !== undefined)),
+      .filter((object) => isOrphan(row, object, (uid) => volumeOf(stores, uid))),
   }));
   // The stores may be a moment behind. All DataVolumes are read anew only where there is something to lose.
-  const alive = suspects.some(({ objects }) => objects.length > 0) ? await livingOwners(client, signal) : new Set();
+  const alive = suspects.some(({ objects }) => objects.length > 0)
+    ? await livingOwners(client, signal)
+    : new Map<string, DataVolume>();
   const applier = createApplier(client, { expect: () => undefined, expectGone: () => undefined });
   for (const { row, objects } of suspects) {
     let left = 0;
     for (const object of objects) {
       const orphan = await find(client, row.resource, object, signal);
-      if (orphan === undefined || !isOrphan(row, orphan, (uid) => alive.has(uid))) continue;
+      if (orphan === undefined || !isOrphan(row, orphan, (uid) => alive.get(uid))) continue;
       // What is on its way out has been told of already.
       if (isGoing(orphan) || !(await settleOrphan(options, applier, row, orphan, signal))) left += 1;
     }
@@ -109,17 +130,32 @@ export async function sweep(options: SweepOptions, signal: AbortSignal): Promise
   }
 }
 
-function isOrphan({ isOurs }: Row, object: Stored<KubeObject>, isAlive: (uid: string) => boolean): boolean {
+function isOrphan(
+  { isOurs, madeFor, isKeptBy }: Row,
+  object: Stored<KubeObject>,
+  find: (uid: string) => DataVolume | undefined,
+): boolean {
   const uid = ownerUidOf(object);
-  return uid !== undefined && isOurs(object, uid) && !isAlive(uid);
+  if (uid === undefined || !isOurs(object, uid)) return false;
+  return madeFor(object).every((each) => {
+    const volume = find(each);
+    return volume === undefined || !isKeptBy(volume);
+  });
 }
 
-/** Uids of all DataVolumes that there are at this moment. */
-async function livingOwners(client: Pick<Client, 'pages'>, signal: AbortSignal): Promise<ReadonlySet<unknown>> {
-  const uids = new Set<unknown>();
-  for await (const { items } of client.pages(dataVolumes, { signal }))
-    for (const { metadata } of items) uids.add(metadata.uid);
-  return uids;
+/** All DataVolumes that there are at this moment, by their uids, as far as it matters here. */
+async function livingOwners(
+  client: Pick<Client, 'pages'>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, DataVolume>> {
+  const found = new Map<string, DataVolume>();
+  for await (const { items } of client.pages(dataVolumes, { signal })) {
+    for (const { metadata } of items) {
+      const { uid, name, finalizers } = metadata;
+      found.set(uid, { metadata: { uid, name, ...(finalizers === undefined ? {} : { finalizers }) }, spec: {} });
+    }
+  }
+  return found;
 }
 
 /** As it stands there now; undefined when it is gone, or another has come in its place. */

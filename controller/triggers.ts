@@ -1,8 +1,17 @@
 import type { CloneSource, DataVolume } from '../shared/api/datavolume.ts';
-import { type KubeObject, keyOf, type PersistentVolume, type Pod, refOf, type Stored } from '../shared/api/objects.ts';
+import {
+  type KubeObject,
+  keyOf,
+  type PersistentVolume,
+  type Pod,
+  refOf,
+  type Stored,
+  type VolumeSnapshot,
+} from '../shared/api/objects.ts';
 import type { Change, StoreReader } from '../shared/kube/store.ts';
-import { ownerUidOf } from './children.ts';
-import { clonesOf, keyOfVolume, type Stores, undecided, writtenBy } from './stores.ts';
+import { ownerUidOf, sharersOf } from './children.ts';
+import { sourceGroup } from './groups.ts';
+import { clonesIn, clonesOf, keyOfVolume, type Stores, undecided, writtenBy } from './stores.ts';
 
 /**
  * From a change of any watched object to the DataVolumes that have to be looked at because of it. A change says only "look again": what
@@ -50,10 +59,27 @@ function ofClaim(stores: Stores, change: Change<KubeObject>): readonly string[] 
   return [...new Set([...target, ...ofChild(stores, change), ...keysOfClones(stores, key)])];
 }
 
-/** That for which it was made, and those that restore it. */
-function ofSnapshot(stores: Stores, change: Change<KubeObject>): readonly string[] {
-  const { namespace = '', name } = change.object.metadata;
-  return [...ofChild(stores, change), ...keysOf(clonesOf(stores, { kind: 'VolumeSnapshot', namespace, name }))];
+/** Those for which it was taken, and those that restore it; and when it is no longer in the making, those that wait to take the next. */
+function ofSnapshot(stores: Stores, { type, object, previous }: Change<VolumeSnapshot>): readonly string[] {
+  const { namespace = '', name } = object.metadata;
+  const uids = new Set([object, previous].flatMap((seen) => (seen === undefined ? [] : sharersOf(seen))));
+  const of = object.spec?.source?.persistentVolumeClaimName;
+  const over = type === 'deleted' || isOver(object) !== (previous !== undefined && isOver(previous));
+  const next =
+    uids.size === 0 || of === undefined || !over
+      ? []
+      : clonesIn(stores, sourceGroup({ kind: 'PersistentVolumeClaim', namespace, name: of }));
+  return [
+    ...new Set([
+      ...[...uids].flatMap((uid) => keyOfVolume(stores, uid) ?? []),
+      ...keysOf(clonesOf(stores, { kind: 'VolumeSnapshot', namespace, name })),
+      ...keysOf(next),
+    ]),
+  ];
+}
+
+function isOver({ metadata, status }: VolumeSnapshot): boolean {
+  return status?.readyToUse === true || status?.error !== undefined || metadata.deletionTimestamp !== undefined;
 }
 
 /** That which it is handed over for, and that to whose claim it is bound: it may come into the store after the claim. */

@@ -1,10 +1,10 @@
 import type { DataVolume } from '../shared/api/datavolume.ts';
 import { annotations } from '../shared/api/names.ts';
 import { keyOf, type Stored } from '../shared/api/objects.ts';
+import { hasFinalizer } from './children.ts';
 import { conditionOf } from './conditions.ts';
 import { classGroup, groupsOf, sourceGroup } from './groups.ts';
 import type { Observed } from './observe.ts';
-import { hasFinalizer } from './steps/parts.ts';
 import { type Wait, waitFor } from './steps/step.ts';
 import { clonesIn, type Stores, sourcesOf } from './stores.ts';
 

@@ -1,7 +1,7 @@
 import { claims, volumeSnapshots } from '../../shared/kube/resource.ts';
 import type { Effect } from '../effects.ts';
 import { isFrom, type Observed, ownClaim } from '../observe.ts';
-import { remove } from './parts.ts';
+import { remove, removeAsSeen } from './parts.ts';
 import type { Step } from './step.ts';
 import type { Making } from './target.ts';
 
@@ -39,7 +39,7 @@ function misfits(o: Observed, { target, temporary, snapshot }: Fit): readonly Ef
     return claim !== undefined && (from === undefined || !isFrom(claim, from));
   });
   return [
-    ...strays.flatMap(({ claim }) => remove(claims, claim)),
-    ...(snapshot === true ? [] : remove(volumeSnapshots, children.snapshot)),
+    ...strays.flatMap(({ claim }) => removeAsSeen(claims, claim)),
+    ...(snapshot === true ? [] : children.disposable.flatMap((one) => remove(volumeSnapshots, one))),
   ];
 }

@@ -10,7 +10,7 @@ import {
   type Stored,
 } from '../../shared/api/objects.ts';
 import { apiVersionOf, claims, dataVolumes, type Resource } from '../../shared/kube/resource.ts';
-import { childLabels } from '../children.ts';
+import { childLabels, hasFinalizer } from '../children.ts';
 import type { CreateEffect, DeleteEffect, PatchEffect } from '../effects.ts';
 import { type Observed, targetRef } from '../observe.ts';
 import type { Step } from './step.ts';
@@ -50,6 +50,15 @@ export function remove<T extends KubeObject>(
   return [{ kind: 'delete', resource, ref: { namespace, name }, uid }];
 }
 
+/** Only as it was looked at: what has changed in the meantime may have come to be worth keeping. */
+export function removeAsSeen<T extends KubeObject>(
+  resource: Resource<T>,
+  object: Stored<T> | undefined,
+): readonly DeleteEffect[] {
+  const resourceVersion = object?.metadata.resourceVersion ?? '';
+  return remove(resource, object).map((effect) => ({ ...effect, resourceVersion }));
+}
+
 export function isGoing({ metadata }: KubeObject): boolean {
   return metadata.deletionTimestamp !== undefined;
 }
@@ -77,10 +86,6 @@ export function childMeta(volume: Stored<DataVolume>, namespace: string, name: s
 export function ownedBy({ metadata: { name, uid } }: Stored<DataVolume>): OwnerReference {
   const { kind } = dataVolumes;
   return { apiVersion: apiVersionOf(dataVolumes), kind, name, uid, controller: true, blockOwnerDeletion: true };
-}
-
-export function hasFinalizer({ metadata }: DataVolume): boolean {
-  return metadata.finalizers?.includes(finalizer) === true;
 }
 
 /** Before the first child is made: from then on a deletion waits until we have cleaned up. */

@@ -24,6 +24,10 @@ export const annotations = {
   strategy: 'clonegate.io/strategy',
   /** On a DataVolume, by its user: `wait` (default) until nobody writes to the source, or `crash-consistent` to clone it as it is. */
   sourceInUse: 'clonegate.io/source-in-use',
+  /** On a DataVolume, by its user: `false` gives its clone a snapshot of its own, whoever else clones the same source at that time. */
+  shareSnapshot: 'clonegate.io/share-snapshot',
+  /** On a snapshot that several clones share: uids of their DataVolumes, with blanks between them; none is added later. */
+  snapshotFor: 'clonegate.io/snapshot-for',
   /** On a StorageClass: `true` lets volumes of it be snapshotted and cloned while they are written to. */
   allowCrashConsistent: 'clonegate.io/allow-crash-consistent',
   /** On a DataVolume, by its user: its volume is made at once even where its class waits for the first consumer. Any value. */

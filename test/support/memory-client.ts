@@ -88,7 +88,11 @@ export class MemoryApi {
           ...(signal === undefined ? {} : { signal }),
         });
         const found = this.#objects.get(pathOf(kind, ref));
-        if (preconditions?.uid === undefined || found?.metadata.uid === preconditions.uid) this.remove(kind, ref);
+        if (found === undefined || found.metadata.uid !== (preconditions?.uid ?? found.metadata.uid)) return;
+        const { resourceVersion } = found.metadata;
+        if (resourceVersion !== (preconditions?.resourceVersion ?? resourceVersion))
+          throw failure(409, 'Conflict', `${ref.name} was changed`);
+        this.remove(kind, ref);
       },
     };
   }

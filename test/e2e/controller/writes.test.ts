@@ -94,3 +94,35 @@ test.concurrent.each(ways)('$name takes $most writes at most, and none but these
   expect(writes.length).toBeLessThanOrEqual(most);
   if (strategy === 'csi-clone') expect(most).toBeLessThanOrEqual(elsewhere ? budget.elsewhere : budget.here);
 });
+
+const taking = 'SnapshotForSmartCloneInProgress';
+
+test('six clones at once, in two namespaces, take one snapshot; but none that was asked for before they were there', async () => {
+  const golden = await Tenant.create(cluster, controller.keys, 'share-source');
+  const other = await Tenant.create(cluster, controller.keys, 'share');
+  const source = await golden.source();
+  const from = { kind: 'PersistentVolumeClaim', namespace: golden.namespace, name: 'source' } as const;
+  const clones = [golden, other].flatMap((tenant) => ['a', 'b', 'c'].map((name) => ({ tenant, name })));
+  const faults = cluster.faults('reflink');
+  const delay = await faults.set('CreateSnapshot', { mode: 'delay', ms: 5000 });
+  await golden.clone('first', { strategy: 'snapshot', source: from });
+  // What the first one has asked for is on its way; the others are too late for it, and gather.
+  await faults.struck(delay);
+  await Promise.all(clones.map(async ({ tenant, name }) => tenant.clone(name, { strategy: 'snapshot', source: from })));
+  await Promise.all(clones.map(async ({ tenant, name }) => tenant.reaches(name, taking)));
+  await faults.dispose();
+
+  const all = [{ tenant: golden, name: 'first' }, ...clones];
+  for (const { tenant, name } of all) {
+    await tenant.reaches(name, 'Succeeded');
+    expect((await readFile(await tenant.fileOf(name))).equals(await readFile(source))).toBe(true);
+    await until('it to be released', async () => (await tenant.volume(name)).metadata.finalizers === undefined);
+  }
+  const writes = [...(await golden.writes()), ...(await other.writes())];
+  expect(writes.filter((write) => write === snapshot)).toHaveLength(2);
+  const left = await until('the snapshots to be gone', async () => {
+    const { code, stdout } = await cluster.kubectl(['-n', golden.namespace, 'get', 'volumesnapshots', '-o', 'name']);
+    return code === 0 && stdout === '' && (await golden.claims());
+  });
+  expect(left.toSorted()).toEqual(['a', 'b', 'c', 'first', 'source']);
+});

@@ -1,5 +1,6 @@
 import { createExpectations } from '../../../controller/expectations.ts';
 import { createReconcile, type Reconcile } from '../../../controller/reconcile.ts';
+import { createSharing } from '../../../controller/sharing.ts';
 import { lookup, type Stores } from '../../../controller/stores.ts';
 import { createTurns } from '../../../controller/turns.ts';
 import type { KubeObject } from '../../../shared/api/objects.ts';
@@ -49,6 +50,7 @@ export function createController({ api, stores, clock, metrics, verifier, writte
     executor: 'clonegate',
     limits: { stallAfter: 0, stallAfterConsumer: 0, fallbackAfter: 0 },
     turns: createTurns(stores, { perSource: 0, perStorageClass: 0 }),
+    sharing: createSharing(stores, clock),
     clock,
     log: createLogger({ level: 'silent', name: 'test' }),
     metrics,

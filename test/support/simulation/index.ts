@@ -10,14 +10,15 @@ import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
 import { stampedClone } from '../build/clones.ts';
 import { FakeClock } from '../clock.ts';
 import { createController } from './controller.ts';
+import { furnish } from './furnish.ts';
 import type { Kind } from './kinds.ts';
 import { SimulatedStorage } from './storage.ts';
 
+export { bytes } from './furnish.ts';
 export { type Kind, kinds, nameOfKind } from './kinds.ts';
 
 /** One clone of some kind in a simulated cluster, with as many controllers, one after the other, as a test likes to kill. */
 
-export const bytes = 'the bytes of the source';
 const start = Date.parse('2026-05-06T07:08:09Z');
 /** More writes than any clone takes. */
 const most = 100;
@@ -193,35 +194,12 @@ export class Simulation {
 
   async #furnish(): Promise<void> {
     const { kind, storage, stores } = this;
-    const client = storage.api.client();
-    const meta = (name: string) => ({ name, uid: `${name}-uid`, resourceVersion: '1' });
-    const provisioner = 'csi.example.com';
-    stores.storageClasses.upsert({ metadata: meta('fast'), provisioner, allowVolumeExpansion: true });
-    const late = { provisioner, allowVolumeExpansion: true, volumeBindingMode: 'WaitForFirstConsumer' };
-    stores.storageClasses.upsert({ metadata: meta('late'), ...late });
-    stores.csiDrivers.upsert({ metadata: meta(provisioner) });
-    stores.volumeSnapshotClasses.upsert({ metadata: meta('snaps'), driver: provisioner });
-    const claimRef = { namespace: this.#namespace, name: 'source' };
-    const source = await client.create(claims, {
-      metadata: claimRef,
-      spec: {
-        storageClassName: 'fast',
-        volumeMode: kind.mode,
-        volumeName: 'pv-source',
-        resources: { requests: { storage: '1Gi' } },
-      },
-      status: { phase: 'Bound', capacity: { storage: '1Gi' } },
-    });
-    const capacity = { storage: '1Gi' };
-    const bound = { claimRef: { ...claimRef, uid: source.metadata.uid }, capacity };
-    await client.create(persistentVolumes, {
-      metadata: { name: 'pv-source' },
-      spec: { ...bound, persistentVolumeReclaimPolicy: 'Delete' },
-    });
-    storage.contents.set('pv-source', bytes);
+    await furnish(storage, stores, { namespace: this.#namespace, mode: kind.mode });
     if (kind.from === 'VolumeSnapshot') {
       const spec = { volumeSnapshotClassName: 'snaps', source: { persistentVolumeClaimName: 'source' } };
-      await client.create(volumeSnapshots, { metadata: { namespace: this.#namespace, name: 'given' }, spec });
+      await storage.api
+        .client()
+        .create(volumeSnapshots, { metadata: { namespace: this.#namespace, name: 'given' }, spec });
     }
     await storage.round();
     await this.#order();

@@ -6,6 +6,7 @@ import {
   type PersistentVolume,
   type PersistentVolumeClaim,
   type Stored,
+  type VolumeSnapshot,
 } from '../../../shared/api/objects.ts';
 import { formatQuantity, parseQuantity } from '../../../shared/api/quantity.ts';
 import {
@@ -93,7 +94,12 @@ export class SimulatedStorage {
 
   #contentFor({ spec, metadata: { namespace = '' } }: PersistentVolumeClaim): string | undefined {
     const { kind, name = '' } = spec?.dataSourceRef ?? {};
-    if (kind === 'VolumeSnapshot') return this.contents.get(keyOf({ namespace, name }));
+    if (kind === 'VolumeSnapshot') {
+      const snapshot = this.api
+        .all(volumeSnapshots)
+        .find(({ metadata }) => keyOf(metadata) === keyOf({ namespace, name }));
+      return snapshot?.status?.readyToUse === true ? this.contents.get(keyOf({ namespace, name })) : undefined;
+    }
     if (kind !== 'PersistentVolumeClaim') return undefined;
     const source = this.api.all(claims).find(({ metadata }) => keyOf(metadata) === keyOf({ namespace, name }));
     return this.contents.get(source?.spec?.volumeName ?? '');
@@ -125,11 +131,9 @@ export class SimulatedStorage {
     this.contents.delete(volume.metadata.name);
   }
 
-  async #snapshot(
-    snapshot: Stored<KubeObject & { spec?: { source?: { persistentVolumeClaimName?: string } } }>,
-  ): Promise<void> {
+  async #snapshot(snapshot: Stored<VolumeSnapshot>): Promise<void> {
     const key = keyOf(snapshot.metadata);
-    if (this.contents.has(key)) return;
+    if (snapshot.status?.readyToUse === true || snapshot.status?.error !== undefined) return;
     const { namespace = '' } = snapshot.metadata;
     const name = snapshot.spec?.source?.persistentVolumeClaimName ?? '';
     const source = this.api.all(claims).find(({ metadata }) => keyOf(metadata) === keyOf({ namespace, name }));

@@ -1,5 +1,6 @@
 import { createExpectations } from '../../../controller/expectations.ts';
 import { createReconcile, type Reconcile } from '../../../controller/reconcile.ts';
+import { createSharing } from '../../../controller/sharing.ts';
 import { createStores, lookup } from '../../../controller/stores.ts';
 import { createTurns, type TurnLimits } from '../../../controller/turns.ts';
 import type { Limits } from '../../../controller/waiting.ts';
@@ -119,6 +120,7 @@ export class Scene {
       executor: this.executor,
       limits: this.limits,
       turns: createTurns(this.stores, this.turns),
+      sharing: createSharing(this.stores, this.clock),
       clock: this.clock,
       log: createLogger({ level: 'silent', name: 'test' }),
       metrics: this.metrics,

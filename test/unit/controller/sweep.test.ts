@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { helperName, snapshotName, temporaryName } from '../../../controller/children.ts';
 import { runSweeper, type SweepOptions, sweep } from '../../../controller/sweep.ts';
-import { annotations, labels } from '../../../shared/api/names.ts';
+import { annotations, finalizer, labels } from '../../../shared/api/names.ts';
 import type { KubeObject, PersistentVolume, Stored } from '../../../shared/api/objects.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import type { Emission } from '../../../shared/kube/events.ts';
@@ -29,6 +29,8 @@ class Scene {
   lists = 0;
   /** What that finds. */
   alive: readonly string[] = [];
+  /** What those have that it finds. */
+  finalizers: readonly string[] = [finalizer];
   broken: Error | undefined;
 
   get options(): SweepOptions {
@@ -50,7 +52,10 @@ class Scene {
     if (this.broken !== undefined) throw this.broken;
     // It asks for DataVolumes.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    yield { items: this.alive.map((uid) => volume({ metadata: { uid } })) as never[], resourceVersion: '1' };
+    yield {
+      items: this.alive.map((uid) => volume({ metadata: { uid, finalizers: this.finalizers } })) as never[],
+      resourceVersion: '1',
+    };
   }
 
   async put<T extends KubeObject>(kind: Resource<T>, object: T): Promise<Stored<T>> {
@@ -243,5 +248,36 @@ describe('the sweeper', () => {
     await runSweeper(scene.options, signal);
 
     expect([scene.lists, scene.left().length]).toEqual([0, 3]);
+  });
+});
+
+describe('a snapshot that several share', () => {
+  const [taker, sharer] = ['uid-of-the-one-that-took-it', 'uid-of-another'] as const;
+
+  async function shared(): Promise<Scene> {
+    const scene = new Scene();
+    const { metadata } = child(snapshotName(taker), taker);
+    const annotated = { ...metadata, annotations: { [annotations.snapshotFor]: `${taker} ${sharer}` } };
+    await scene.put(volumeSnapshots, { metadata: annotated });
+    return scene;
+  }
+
+  test('is left to whoever has not come to his end, though the one that took it is gone', async () => {
+    const scene = await shared();
+    scene.alive = [sharer];
+
+    await sweep(scene.options, signal);
+
+    expect(scene.left()).toEqual([snapshotName(taker)]);
+  });
+
+  test('is removed when all who are left have come to their end', async () => {
+    const scene = await shared();
+    scene.alive = [taker, sharer];
+    scene.finalizers = [];
+
+    await sweep(scene.options, signal);
+
+    expect(scene.left()).toEqual([]);
   });
 });
