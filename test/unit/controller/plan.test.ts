@@ -450,13 +450,11 @@ describe('a DataVolume that is deleted', () => {
 
   test('is left alone without our finalizer', () => {
     const dataVolume = volume({ metadata: { deletionTimestamp: created } });
-
     expect(plan(observed(world(), dataVolume), allowed)).toMatchObject({ state: 'acting', effects: [] });
   });
 });
 
 test('a DataVolume that is no clone is not ours', () => {
   const upload = volume({ spec: { source: { upload: {} }, pvc: {} } });
-
   expect(plan(observed(world(), upload), allowed)).toEqual({ state: 'ignored' });
 });

@@ -68,7 +68,9 @@ describe('docs/reference.md', () => {
 });
 
 describe('docs/runbook.md', () => {
-  const rows = [...read('docs/runbook.md').matchAll(/^\| `([^`]+)` \| [^|]+ \| [^|]+ \|$/gm)].map(([, code]) => code);
+  const rows = [...read('docs/runbook.md').matchAll(/^\| `([^`]+)` \| [^|]+ \| [^|]+ \|$/gm)].map(
+    ([, code]) => code ?? '',
+  );
 
   it('has one row for every state that a clone can be in, and none for any other', () => {
     const states = Object.entries(reasons).filter(([, { seen }]) => seen === 'wait' || seen === 'event');
