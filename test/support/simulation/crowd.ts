@@ -1,3 +1,4 @@
+import { ownerUidOf } from '../../../controller/children.ts';
 import type { Reconcile } from '../../../controller/reconcile.ts';
 import { createStores } from '../../../controller/stores.ts';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
@@ -256,7 +257,7 @@ export class Crowd {
   }
 
   #isWanted(claim: Stored<PersistentVolumeClaim>): boolean {
-    const uid = controllerOf(claim)?.uid ?? claim.metadata.labels?.['clonegate.io/owner-uid'];
+    const uid = controllerOf(claim)?.uid ?? ownerUidOf(claim);
     const owner = this.storage.api.all(dataVolumes).find(({ metadata }) => metadata.uid === uid);
     return owner !== undefined && owner.metadata.deletionTimestamp === undefined;
   }

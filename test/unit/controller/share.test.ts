@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { labels } from '../../../shared/api/names.ts';
 import { Crowd, type Order } from '../../support/simulation/crowd.ts';
 
 /** One snapshot for many clones: it is never too old for one of them, never gone too early, and never left. */
@@ -107,15 +108,20 @@ describe('a snapshot that is shared', () => {
 
   test('stays when the one that took it is deleted, and goes when the last that waits is', async () => {
     const crowd = await settled(late, late);
-    const [first = '', second = ''] = crowd.ordered.map(({ key }) => key);
+    const all = crowd.ordered.map(({ key }) => key);
+    const [shared] = crowd.snapshots;
+    const owner = shared?.metadata.labels?.[labels.ownerUid];
+    const taker = all.find((key) => crowd.volume(key)?.metadata.uid === owner) ?? 'nobody';
+    const last = all.find((key) => key !== taker) ?? 'nobody';
 
-    await crowd.deleteVolume(first);
+    await crowd.deleteVolume(taker);
     await crowd.settle();
-    expect(crowd.snapshots).toHaveLength(1);
-    await crowd.deleteVolume(second);
+    expect(crowd.volume(taker)).toBeUndefined();
+    expect(crowd.snapshots.map(({ metadata }) => metadata.uid)).toEqual([shared?.metadata.uid]);
+    await crowd.deleteVolume(last);
     await crowd.settle();
 
-    expect(crowd.outcome()).toEqual(crowd.finished(first, second));
+    expect(crowd.outcome()).toEqual(crowd.finished(taker, last));
   });
 });
 
