@@ -47,7 +47,7 @@ unit: install ## Run the unit tests
 integration: tools ## Run the integration tests (real API server)
 	vitest run --project integration $(filter)
 e2e: tools ## Run the end-to-end tests (whole control plane, CSI driver, bytes)
-	vitest run --project e2e $(filter)
+	vitest run --project $(if $(filter rotation,$(ONLY)),integration,e2e) $(filter)
 
 .PHONY: check
 check: install ## Types, lint, format, layer rules, docs held against the tables

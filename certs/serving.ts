@@ -6,6 +6,7 @@ import type { Logger } from '../shared/process/log.ts';
 import { createLookout } from '../shared/process/lookout.ts';
 import type { Component } from '../shared/process/run.ts';
 import { CertificateError } from './errors.ts';
+import type { Issued } from './issue.ts';
 
 /**
  * What the webhook serves TLS with, read from files that others (a mounted Secret, cert-manager) replace while the program runs. The
@@ -24,6 +25,7 @@ export interface ServingMaterial {
   readonly cert: string;
   readonly key: string;
   /** Milliseconds since the Unix epoch. */
+  readonly notBefore: number;
   readonly notAfter: number;
   /** SHA-256 of the certificate, as openssl prints it. */
   readonly fingerprint: string;
@@ -59,7 +61,20 @@ export async function loadServing({
     throw new CertificateError(`${keyFile}: is not the key of the certificate in ${certFile}`);
   checkTime(certificate, certFile, clock.now());
   checkUse(cert, key, certFile);
-  return { cert, key, notAfter: certificate.validToDate.getTime(), fingerprint: certificate.fingerprint256 };
+  return { cert, key, ...datesOf(certificate) };
+}
+
+/** Of what was just issued, and so needs no check. */
+export function materialOf({ certificatePem, privateKeyPem }: Issued): ServingMaterial {
+  return { cert: certificatePem, key: privateKeyPem, ...datesOf(new X509Certificate(certificatePem)) };
+}
+
+function datesOf(certificate: X509Certificate): Omit<ServingMaterial, 'cert' | 'key'> {
+  return {
+    notBefore: certificate.validFromDate.getTime(),
+    notAfter: certificate.validToDate.getTime(),
+    fingerprint: certificate.fingerprint256,
+  };
 }
 
 /**

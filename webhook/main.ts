@@ -1,4 +1,4 @@
-import { loadServing, watchServing } from '../certs/serving.ts';
+import { certificateComponents, initialServing } from '../certs/source.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { reporters } from '../shared/api/names.ts';
 import { policyFactsOf } from '../shared/decision/facts.ts';
@@ -6,7 +6,7 @@ import { createClient } from '../shared/kube/client.ts';
 import { connect } from '../shared/kube/connection.ts';
 import { createRecorder } from '../shared/kube/events.ts';
 import { systemClock } from '../shared/process/clock.ts';
-import { createHealth, opsServer } from '../shared/process/health.ts';
+import { createHealth, type Health, opsServer } from '../shared/process/health.ts';
 import { createLogger, type Logger } from '../shared/process/log.ts';
 import { createMetrics, type Metrics } from '../shared/process/metrics.ts';
 import { runProgram } from '../shared/process/program.ts';
@@ -20,7 +20,7 @@ import { createAudit } from './audit.ts';
 import { createKnown } from './known.ts';
 import { createMutate } from './mutate.ts';
 import { eventPolicyOf } from './notices.ts';
-import { createServer } from './server.ts';
+import { type AdmissionServer, createServer } from './server.ts';
 import { shadowed } from './shadow.ts';
 import { createStorage } from './storage.ts';
 import { createSurroundings } from './surroundings.ts';
@@ -43,9 +43,8 @@ async function build(settings: Settings<'webhook'>): Promise<Omit<RunOptions, 'h
 
 async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Metrics): Promise<readonly Component[]> {
   const { kubeconfig, podName, auditNamespace, controllerUser, host, port } = settings;
-  const files = { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile };
   const [tls, keys] = await Promise.all([
-    loadServing({ ...files, clock }),
+    initialServing(settings, clock),
     openSigningKeys({ ...settings, overlap: settings.stampKeyOverlap, clock, log }),
   ]);
   const connection = await connect(kubeconfig === '' ? {} : { kubeconfig });
@@ -81,8 +80,7 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
   ];
   const audit = createAudit({ log, metrics, recorder, events: eventPolicyOf(settings) });
   const server = createServer({ host, port, tls, handlers, audit, clock, log, metrics, drain: settings.drain });
-  health.check('certificate', () => clock.now() < server.serving.notAfter || 'the serving certificate has expired');
-  health.check('admission', () => server.port > 0 || 'admission calls are not served yet');
+  checkServing(health, server);
   return [
     opsServer({ host: settings.opsHost, port: settings.opsPort, health, metrics }),
     { name: 'connection', start: async () => undefined, stop: async () => await connection.close() },
@@ -91,10 +89,18 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
     kept,
     surroundings,
     keys.lookout,
+    ...certificateComponents({ settings, client, recorder, clock, log, metrics, initial: tls, serve: server.serve }),
     // Behind all that calls in hand need, so that it stops before them.
     server,
-    watchServing({ ...files, clock, log, current: tls, serve: server.serve }),
   ];
+}
+
+function checkServing(health: Health, server: AdmissionServer): void {
+  health.check('certificate', () => {
+    if (server.serving === undefined) return 'there is no serving certificate yet';
+    return clock.now() < server.serving.notAfter || 'the serving certificate has expired';
+  });
+  health.check('admission', () => server.port > 0 || 'admission calls are not served yet');
 }
 
 await runProgram('webhook', build);

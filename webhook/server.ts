@@ -29,8 +29,8 @@ export interface ServerOptions extends RouteOptions {
   readonly host: string;
   /** 0 takes any free one; see {@link AdmissionServer.port}. */
   readonly port: number;
-  /** What TLS is served with from the start. */
-  readonly tls: ServingMaterial;
+  /** What TLS is served with from the start; undefined when it is handed over before that. */
+  readonly tls: ServingMaterial | undefined;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'admissionConnectionsCut'>;
   /** Milliseconds that calls are still taken on stop, until a Service has sent its clients elsewhere. */
@@ -40,8 +40,8 @@ export interface ServerOptions extends RouteOptions {
 export interface AdmissionServer extends Component {
   /** The port it listens on; 0 before the start. */
   readonly port: number;
-  /** What TLS is served with now. */
-  readonly serving: ServingMaterial;
+  /** What TLS is served with now; undefined until there is something. */
+  readonly serving: ServingMaterial | undefined;
   /** Takes new material into service: new connections get it, those that are open keep what they have. */
   readonly serve: (material: ServingMaterial) => void;
   stop(): Promise<void>;
@@ -135,6 +135,6 @@ function trackCalls(server: FastifyInstance): () => Promise<void> {
 }
 
 /** The API server speaks TLS 1.3, and nobody else has any business here. */
-function contextOf({ cert, key }: ServingMaterial): SecureContextOptions {
-  return { cert, key, minVersion: 'TLSv1.3' };
+function contextOf(material: ServingMaterial | undefined): SecureContextOptions {
+  return { ...(material === undefined ? {} : { cert: material.cert, key: material.key }), minVersion: 'TLSv1.3' };
 }

@@ -11,6 +11,7 @@ export const groups = {
   authorization: 'authorization.k8s.io',
   coordination: 'coordination.k8s.io',
   events: 'events.k8s.io',
+  admission: 'admissionregistration.k8s.io',
 } as const;
 
 export const annotations = {

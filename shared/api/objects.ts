@@ -261,3 +261,24 @@ export interface LimitRange extends KubeObject {
     readonly limits?: readonly { readonly type: string; readonly min?: Amounts; readonly max?: Amounts }[];
   };
 }
+
+export interface Secret extends KubeObject {
+  readonly type?: string;
+  /** Base64. */
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** MutatingWebhookConfiguration or ValidatingWebhookConfiguration, as far as whom the API server trusts is concerned. */
+export interface WebhookConfiguration extends KubeObject {
+  readonly webhooks?: readonly {
+    readonly name: string;
+    readonly clientConfig: {
+      /** Base64 of certificates in PEM. */
+      readonly caBundle?: string;
+    };
+  }[];
+}

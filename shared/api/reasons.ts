@@ -5,7 +5,7 @@
 
 interface Reason {
   /** Where the code can be seen. */
-  readonly seen: 'decision' | 'refusal' | 'wait' | 'warning' | 'event' | 'condition';
+  readonly seen: 'decision' | 'refusal' | 'wait' | 'warning' | 'event' | 'condition' | 'upkeep';
   /** What it means, for docs/reference.md. */
   readonly means: string;
 }
@@ -163,6 +163,13 @@ const table = {
   OrphanRemoved: {
     seen: 'event',
     means: 'The object was made for a clone whose DataVolume does not exist any more, and was removed.',
+  },
+
+  // Events of the webhook's own Secret or pod.
+  CertificateRotated: { seen: 'upkeep', means: 'The serving certificates are signed by a new authority from now on.' },
+  CertificateExpiring: {
+    seen: 'upkeep',
+    means: 'A certificate of the webhook is near its end and was not renewed; the log tells what hinders it.',
   },
 
   // Reasons of the conditions Bound, Ready and Running (CDI's words).

@@ -1,6 +1,7 @@
 import type { DataSource, DataVolume } from '../api/datavolume.ts';
 import { groups } from '../api/names.ts';
 import type {
+  ConfigMap,
   CSIDriver,
   Event,
   KubeObject,
@@ -11,11 +12,13 @@ import type {
   PersistentVolumeClaim,
   Pod,
   ResourceQuota,
+  Secret,
   StorageClass,
   StorageProfile,
   SubjectAccessReview,
   VolumeSnapshot,
   VolumeSnapshotClass,
+  WebhookConfiguration,
 } from '../api/objects.ts';
 
 /** One row for each kind that we talk to the API server about; everything that needs a path takes a row, never a string. */
@@ -74,6 +77,22 @@ export const subjectAccessReviews = resource<SubjectAccessReview>(
   false,
 );
 export const leases = resource<Lease>(groups.coordination, 'v1', 'Lease', 'leases');
+export const secrets = resource<Secret>('', 'v1', 'Secret', 'secrets');
+export const configMaps = resource<ConfigMap>('', 'v1', 'ConfigMap', 'configmaps');
+export const mutatingConfigurations = resource<WebhookConfiguration>(
+  groups.admission,
+  'v1',
+  'MutatingWebhookConfiguration',
+  'mutatingwebhookconfigurations',
+  false,
+);
+export const validatingConfigurations = resource<WebhookConfiguration>(
+  groups.admission,
+  'v1',
+  'ValidatingWebhookConfiguration',
+  'validatingwebhookconfigurations',
+  false,
+);
 export const events = resource<Event>(groups.events, 'v1', 'Event', 'events');
 
 /** The same kind, as far as its metadata goes: names, owners, labels and annotations of many objects for a fraction of the bytes. */

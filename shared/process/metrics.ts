@@ -78,6 +78,16 @@ const table = {
     'Events written to the fallback namespace because their own did not take them, by cause.',
     ['cause'],
   ),
+  certificateExpiration: gauge(
+    'clonegate_certificate_expiration_timestamp_seconds',
+    'When the certificate in use ends, in seconds since the Unix epoch, by role (ca, leaf).',
+    ['role'],
+  ),
+  certificateRotations: counter(
+    'clonegate_certificate_rotations_total',
+    'Certificates that this process replaced, or failed to look after, by role (ca, leaf) and result (success, error).',
+    ['role', 'result'],
+  ),
   watchRestarts: counter('clonegate_watch_restarts_total', 'Watches begun again, by resource and cause.', [
     'resource',
     'cause',

@@ -1,6 +1,6 @@
 import { strategies } from '../api/names.ts';
 import { type LogLevel, logLevels } from './log.ts';
-import { bool, choice, duration, integer, type Kind, namespaceName, path, text } from './values.ts';
+import { bool, choice, duration, integer, type Kind, list, namespaceName, path, text } from './values.ts';
 
 /**
  * Every setting of both programs, once. `leaseDuration` is the flag `--lease-duration` and the variable `CLONEGATE_LEASE_DURATION`;
@@ -20,6 +20,8 @@ export interface Row<P extends Program = Program, T = unknown> {
   readonly kind: Kind<T>;
   /** Absent: the setting must be given. */
   readonly fallback?: T | ((surroundings: Surroundings) => T);
+  /** Required after all when another setting has this value; its fallback is empty then. */
+  readonly requiredWith?: { readonly setting: string; readonly value: string };
   /** What {@link helpText} prints for a default that depends on the surroundings. */
   readonly fallbackDoc?: string;
   readonly doc: string;
@@ -42,6 +44,9 @@ const both = ['webhook', 'controller'] as const;
 const webhook = ['webhook'] as const;
 const controller = ['controller'] as const;
 const port = integer(0, 65_535);
+/** Milliseconds; a hundred years. */
+const years = 3_155_760_000_000;
+const withFiles = { fallback: '', requiredWith: { setting: 'certificates', value: 'files' } } as const;
 
 export const table = {
   logLevel: row(both, choice<LogLevel>(logLevels), 'Lines below this level are not printed.', { fallback: 'info' }),
@@ -89,8 +94,45 @@ export const table = {
 
   host: row(webhook, text, 'Address that admission calls are served at.', { fallback: '0.0.0.0' }),
   port: row(webhook, port, 'Port of the same; 0 takes any free one.', { fallback: 10_250 }),
-  tlsCertFile: row(webhook, path, 'Serving certificate, PEM, with its chain.'),
-  tlsKeyFile: row(webhook, path, 'Key of the serving certificate, PEM.'),
+  certificates: row(
+    webhook,
+    choice(['files', 'selfSigned'] as const),
+    'Where the serving certificate comes from: files that others put there, or an authority of its own, kept in a Secret.',
+    { fallback: 'files' },
+  ),
+  tlsCertFile: row(webhook, path, 'Serving certificate, PEM, with its chain.', withFiles),
+  tlsKeyFile: row(webhook, path, 'Key of the serving certificate, PEM.', withFiles),
+  caSecret: row(webhook, text, 'Secret of the own authority; made when it does not exist.', {
+    fallback: 'clonegate-webhook-ca',
+  }),
+  caDuration: row(webhook, duration(1000, years), 'How long an authority is valid; replaced when a third is left.', {
+    fallback: 31_536_000_000,
+  }),
+  caOverlap: row(
+    webhook,
+    duration(0),
+    'How long API servers are given to hear of a new authority before certificates of it are served.',
+    { fallback: 120_000 },
+  ),
+  certificateDuration: row(
+    webhook,
+    duration(1000, years),
+    'How long a serving certificate of the own authority is valid; replaced when a third is left.',
+    { fallback: 604_800_000 },
+  ),
+  certificateNames: row(
+    webhook,
+    list,
+    'DNS names and IP addresses that a certificate of the own authority is for, besides the name of the Service.',
+    { fallback: [] },
+  ),
+  serviceName: row(webhook, text, 'Service that API servers call the webhook by.', { fallback: 'clonegate-webhook' }),
+  webhookConfiguration: row(
+    webhook,
+    text,
+    'MutatingWebhookConfiguration and ValidatingWebhookConfiguration that are told whom to trust.',
+    { fallback: 'clonegate' },
+  ),
   stampKeyFile: row(webhook, path, 'Private key that signs authorization stamps, JWK.'),
   stampKeyOverlap: row(
     webhook,

@@ -30,6 +30,8 @@ export interface SettingDoc {
   readonly allowed: string;
   /** Absent when the setting is required. */
   readonly default?: string;
+  /** The flag with which it is required, when it is not always. */
+  readonly requiredWith?: string;
   readonly doc: string;
 }
 
@@ -40,8 +42,13 @@ function split(name: string): string[] {
 const flagOf = (name: string): string => split(name).join('-');
 const envOf = (name: string): string => `CLONEGATE_${split(name).join('_').toUpperCase()}`;
 
-function describe(name: string, { programs, kind, doc, fallback, fallbackDoc }: Row): SettingDoc {
+function conditionOf({ setting, value }: NonNullable<Row['requiredWith']>): string {
+  return `--${flagOf(setting)}=${value}`;
+}
+
+function describe(name: string, { programs, kind, doc, fallback, fallbackDoc, requiredWith }: Row): SettingDoc {
   const described = { flag: `--${flagOf(name)}`, env: envOf(name), programs, allowed: kind.allowed, doc };
+  if (requiredWith !== undefined) return { ...described, requiredWith: conditionOf(requiredWith) };
   if (fallback === undefined) return described;
   return { ...described, default: fallbackDoc ?? kind.print(fallback) };
 }
@@ -57,8 +64,9 @@ function rowsOf(program: Program): readonly (readonly [string, Row])[] {
 /** What `--help` prints. */
 export function helpText(program: Program): string {
   const lines = rowsOf(program).map(([name, row]) => {
-    const { flag, env, allowed, doc, default: value } = describe(name, row);
-    return `  ${flag} <${allowed}>\n      ${doc} ${value === undefined ? 'Required.' : `Default: ${value}.`} (${env})`;
+    const { flag, env, allowed, doc, default: value, requiredWith } = describe(name, row);
+    const required = requiredWith === undefined ? 'Required.' : `Required with ${requiredWith}.`;
+    return `  ${flag} <${allowed}>\n      ${doc} ${value === undefined ? required : `Default: ${value}.`} (${env})`;
   });
   return [
     `Clonegate ${program}`,
@@ -100,6 +108,7 @@ export function parseSettings<P extends Program>(
     const given = flags.get(name) ?? fromEnvironment(name, row, env);
     values[name] = given === undefined ? fallbackOf(name, row, values, machine, faults) : parse(row, given, faults);
   }
+  faults.push(...missingWith(program, values));
   if (faults.length === 0) faults.push(...contradictions(values));
   if (faults.length > 0) throw new SettingsError(program, faults);
   // Every row of the program was filled from its own kind just above.
@@ -170,9 +179,24 @@ function fallbackOf(
   return fallback({ hostname, namespace: String(values['namespace']) });
 }
 
+/** What other settings make necessary and was not given. */
+function missingWith(program: Program, values: Readonly<Record<string, unknown>>): readonly string[] {
+  return rowsOf(program).flatMap(([name, { kind, requiredWith }]) => {
+    if (requiredWith === undefined || values[requiredWith.setting] !== requiredWith.value || values[name] !== '')
+      return [];
+    const condition = conditionOf(requiredWith);
+    return [`--${flagOf(name)} (or ${envOf(name)}) is required with ${condition}: ${kind.allowed}`];
+  });
+}
+
 /** Settings that are each fine but not together. */
-function contradictions({ leaseDuration, renewDeadline, retryPeriod }: Readonly<Record<string, unknown>>): string[] {
+function contradictions(values: Readonly<Record<string, unknown>>): string[] {
+  const { leaseDuration, renewDeadline, retryPeriod, caDuration, caOverlap, certificateDuration } = values;
   const faults: string[] = [];
+  // Else an authority would end before all that it signed was replaced.
+  if (Number(caOverlap) + Number(certificateDuration) >= Number(caDuration) / 3) {
+    faults.push('--ca-overlap and --certificate-duration together must be shorter than a third of --ca-duration');
+  }
   // Else a leader would still act while the next one already may.
   if (Number(renewDeadline) >= Number(leaseDuration)) {
     faults.push(

@@ -36,6 +36,13 @@ export const bool: Kind<boolean> = kind(
   { isBool: true },
 );
 
+/** Texts separated by commas; none at all when empty. */
+export const list: Kind<readonly string[]> = kind(
+  'list, separated by commas',
+  (given) => given.split(',').flatMap((each) => (each.trim() === '' ? [] : [each.trim()])),
+  { print: (value) => (Array.isArray(value) ? value.join(',') : '') },
+);
+
 /** A DNS label (RFC 1123), which names of namespaces are. */
 export const namespaceName: Kind<string> = kind('name of a namespace', (given) =>
   /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/u.test(given) ? given : undefined,
@@ -57,8 +64,8 @@ const milliseconds: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000
 /** Longest that a timer of Node can wait. */
 const longestDuration = 2 ** 31 - 1;
 
-/** A duration as Go writes it (`15s`, `1m30s`, `250ms`, `1.5h`), in milliseconds and at least `least` of them. */
-export function duration(least: number): Kind<number> {
+/** A duration as Go writes it (`15s`, `1m30s`, `250ms`, `1.5h`), in milliseconds and at least `least` of them; by default what a timer can wait at most. */
+export function duration(least: number, most: number = longestDuration): Kind<number> {
   const allowed = `duration such as 15s or 1m30s, at least ${printDuration(least)}`;
   return kind(
     allowed,
@@ -66,7 +73,7 @@ export function duration(least: number): Kind<number> {
       if (!/^(?:\d{1,9}(?:\.\d{1,9})?(?:h|ms|m|s))+$/u.test(given)) return undefined;
       const parts = [...given.matchAll(/([\d.]+)([a-z]+)/gu)];
       const value = parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (milliseconds[unit] ?? 0), 0);
-      return value >= least && value <= longestDuration ? value : undefined;
+      return value >= least && value <= most ? value : undefined;
     },
     { print: (value) => printDuration(Number(value)) },
   );

@@ -24,6 +24,8 @@ export interface WebhookOptions {
   readonly args?: readonly string[];
   /** Another replica of this one: with its keys and authority, and without a word to the API server about it. */
   readonly replicaOf?: RunningWebhook;
+  /** With an authority of its own instead of certificate files; the `ca` and `authority` of what runs are not used then. */
+  readonly selfSigned?: boolean;
   /** Given its own address when it is ready, says at which the API server is to call it, for instance at a Service. */
   readonly calledAt?: (url: string) => string;
   /** Makes of its kubeconfig one that leads another way. @returns the path. */
@@ -71,7 +73,9 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
     `--ops-port=${opsPort}`,
     // Nobody has to be sent elsewhere.
     '--drain=0s',
-    ...writeCertificate(folder, authority),
+    ...(options.selfSigned === true
+      ? ['--certificates=selfSigned', '--certificate-names=127.0.0.1']
+      : writeCertificate(folder, authority)),
     ...writeKeys(folder, keys),
     ...(options.args ?? []),
   ];
@@ -79,7 +83,8 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
   const process_ = await cluster.run(name, process.execPath, args, ready);
   const url = `https://127.0.0.1:${port}`;
   const ca = authority.certificatePem;
-  if (replicaOf === undefined && !unready) await configure(cluster, options.calledAt?.(url) ?? url, ca);
+  const trusted = options.selfSigned === true ? undefined : ca;
+  if (replicaOf === undefined && !unready) await configure(cluster, options.calledAt?.(url) ?? url, trusted);
   return { process: process_, keys, url, ca, authority, opsUrl };
 }
 
@@ -96,8 +101,8 @@ interface Configuration {
   readonly webhooks: readonly { readonly clientConfig: { readonly service: { readonly path: string } } }[];
 }
 
-/** The shipped configurations, with our address in them. @returns when the API server heeds them. */
-async function configure(cluster: Cluster, url: string, ca: string): Promise<void> {
+/** The shipped configurations, with our address in them and whom to trust, if that is known. @returns when the API server heeds them. */
+async function configure(cluster: Cluster, url: string, ca: string | undefined): Promise<void> {
   const text = readFileSync(join(chart, 'manifests/webhook-configurations.yaml'), 'utf8');
   for (const document of parseAllDocuments(text)) {
     const configuration = document.toJS() as Configuration;
@@ -105,7 +110,7 @@ async function configure(cluster: Cluster, url: string, ca: string): Promise<voi
       ...webhook,
       clientConfig: {
         url: `${url}${webhook.clientConfig.service.path}`,
-        caBundle: Buffer.from(ca).toString('base64'),
+        ...(ca === undefined ? {} : { caBundle: Buffer.from(ca).toString('base64') }),
       },
     }));
     await apply(cluster, { ...configuration, webhooks });

@@ -60,6 +60,17 @@ describe('apply', () => {
   });
 });
 
+describe('apply with the version it builds on', () => {
+  test('is a conflict when another one is stored, even by force', async () => {
+    const first = await client.apply(configMaps, named('versioned', { a: '1' }));
+    const { resourceVersion } = first.metadata;
+    const at = (a: string) => ({ ...named('versioned', { a }), metadata: { ...refTo('versioned'), resourceVersion } });
+    await client.apply(configMaps, at('2'), { force: true });
+    await expect(client.apply(configMaps, at('3'), { force: true })).rejects.toSatisfy(isConflict);
+    expect(await read('versioned')).toMatchObject({ data: { a: '2' } });
+  });
+});
+
 describe('mergePatch', () => {
   test('changes what it names, removes what it says null of, under preconditions', async () => {
     const { metadata } = await client.create(configMaps, named('patched', { a: '1', b: '2' }));

@@ -1,11 +1,10 @@
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DataVolume } from '../../../shared/api/datavolume.ts';
-import { annotations } from '../../../shared/api/names.ts';
 import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
 import { type Service, startService } from '../../support/service.ts';
 import { type RunningWebhook, startWebhook } from '../../support/webhook.ts';
-import { clone, setScene } from './scene.ts';
+import { createOn, type Tally } from './creates.ts';
+import { setScene } from './scene.ts';
 
 /** The webhook is replaced while clones are created without a pause, as a Deployment does when it is rolled. */
 
@@ -31,25 +30,6 @@ afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
 });
 
-interface Tally {
-  created: number;
-  readonly failures: string[];
-}
-
-/** Creates clones one after the other until told to stop. */
-async function createOn(stop: AbortSignal, tally: Tally): Promise<void> {
-  const path = '/apis/cdi.kubevirt.io/v1beta1/namespaces/tenant-a/datavolumes';
-  while (!stop.aborted) {
-    try {
-      const volume = await cluster.api.post<DataVolume>(path, clone({ generateName: 'rolled-' }));
-      if (volume.metadata.annotations?.[annotations.stamp] === undefined) tally.failures.push('let in without a stamp');
-      tally.created += 1;
-    } catch (error) {
-      tally.failures.push(String(error));
-    }
-  }
-}
-
 async function answered({ opsUrl }: RunningWebhook): Promise<number> {
   const text = await (await request(`${opsUrl}/metrics`)).body.text();
   const lines = text.split('\n').filter((line) => line.startsWith('clonegate_admission_requests_total{'));
@@ -60,7 +40,7 @@ describe('a rolling update', () => {
   it('fails no create', async () => {
     const stop = new AbortController();
     const tally: Tally = { created: 0, failures: [] };
-    const workers = Array.from({ length: 4 }, () => createOn(stop.signal, tally));
+    const workers = Array.from({ length: 4 }, () => createOn(cluster, stop.signal, tally));
     for (const name of ['webhook-1', 'webhook-2', 'webhook-3']) {
       const before = tally.created;
       await until('creates by way of the present one', () => tally.created > before + 50);

@@ -1,18 +1,8 @@
-import type { KubeObject, ObjectMeta, Stored } from '../../../shared/api/objects.ts';
-import type { Resource } from '../../../shared/kube/resource.ts';
+import type { ConfigMap, ObjectMeta, Stored } from '../../../shared/api/objects.ts';
 
+export type { ConfigMap } from '../../../shared/api/objects.ts';
 /** The cheapest kind that every API server has. */
-export interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-export const configMaps: Resource<ConfigMap> = {
-  group: '',
-  version: 'v1',
-  kind: 'ConfigMap',
-  plural: 'configmaps',
-  namespaced: true,
-};
+export { configMaps } from '../../../shared/kube/resource.ts';
 
 /** One as the API server keeps it; `uid` follows the name unless given. */
 export function configMap(

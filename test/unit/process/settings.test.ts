@@ -41,8 +41,16 @@ describe('settings', () => {
       podCreatorsMayClone: false,
       host: '0.0.0.0',
       port: 10_250,
+      certificates: 'files',
       tlsCertFile: 'a',
       tlsKeyFile: 'b',
+      caSecret: 'clonegate-webhook-ca',
+      caDuration: 31_536_000_000,
+      caOverlap: 120_000,
+      certificateDuration: 604_800_000,
+      certificateNames: [],
+      serviceName: 'clonegate-webhook',
+      webhookConfiguration: 'clonegate',
       stampKeyFile: 'c',
       stampKeyOverlap: 120_000,
       stampPublicKeysFile: 'e',
@@ -142,6 +150,20 @@ describe('settings', () => {
     ]);
   });
 
+  test('are required where another setting makes them so', () => {
+    const keys = ['--stamp-key-file=c', '--stamp-public-keys-file=e', '--identity-public-key-file=d'];
+    const parse = (...flags: string[]) => parseSettings('webhook', [...keys, ...flags], {}, machine);
+    expect(() => parse('--tls-cert-file=a')).toThrow(
+      '--tls-key-file (or CLONEGATE_TLS_KEY_FILE) is required with --certificates=files: file',
+    );
+    expect(parse('--certificates=selfSigned').tlsKeyFile).toBe('');
+    expect(parse('--certificates=selfSigned', '--certificate-names=a.example, 10.0.0.1').certificateNames).toEqual([
+      'a.example',
+      '10.0.0.1',
+    ]);
+    expect(() => parse('--certificates=selfSigned', '--ca-duration=500h')).toThrow('a third of --ca-duration');
+  });
+
   test('cannot be changed afterwards', () => {
     expect(Object.isFrozen(parseSettings('controller', controllerFiles, {}, machine))).toBe(true);
   });
@@ -157,5 +179,6 @@ describe('the help text', () => {
   test('tells the default as one would write it', () => {
     expect(helpText('controller')).toContain('Default: 15s. (CLONEGATE_LEASE_DURATION)');
     expect(helpText('controller')).toContain('Required. (CLONEGATE_IDENTITY_KEY_FILE)');
+    expect(helpText('webhook')).toContain('Required with --certificates=files. (CLONEGATE_TLS_KEY_FILE)');
   });
 });
