@@ -17,6 +17,9 @@ export interface ControllerOptions {
   readonly name?: string;
   /** Another one leads already: it is started when it is ready to take over. */
   readonly standsBy?: boolean;
+  /** Module that is loaded into it before its own program. */
+  readonly preload?: string;
+  readonly env?: Readonly<Record<string, string>>;
   /** Makes the kubeconfig that it is given from the one of its ServiceAccount. */
   readonly through?: (kubeconfig: string) => string;
 }
@@ -41,6 +44,7 @@ export async function startController(cluster: Cluster, options: ControllerOptio
   const opsUrl = `http://127.0.0.1:${port}`;
   const kubeconfig = await cluster.serviceAccountKubeconfig(namespace, account);
   const args = [
+    ...(options.preload === undefined ? [] : [`--import=${options.preload}`]),
     join(root, 'controller/main.ts'),
     `--kubeconfig=${options.through === undefined ? kubeconfig : options.through(kubeconfig)}`,
     `--namespace=${namespace}`,
@@ -51,6 +55,7 @@ export async function startController(cluster: Cluster, options: ControllerOptio
     ...(options.args ?? []),
   ];
   const program = await cluster.run(name, process.execPath, args, {
+    ...(options.env === undefined ? {} : { env: options.env }),
     ready: () => (options.standsBy === true ? isReady(opsUrl) : leads(opsUrl)),
   });
   return { process: program, keys, opsUrl };
