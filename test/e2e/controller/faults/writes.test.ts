@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { DataVolume } from '../../../../shared/api/datavolume.ts';
 import { until } from '../../../support/cluster/index.ts';
 import { type Shape, shapes } from './shapes.ts';
 import { type Clone, patient, Stage } from './stage.ts';
@@ -7,7 +6,7 @@ import { type Act, moments, type Point, pointsOf, Strikes } from './strikes.ts';
 import { isComplete, leftoversOf, problemsOf, told } from './verdict.ts';
 
 /**
- * Whatever happens at whatever write of whatever clone: the clone ends right or is gone, its bytes are those of the source, the source is
+ * Whatever happens at whatever write of whatever clone: the clone ends right, its bytes are those of the source, the source is
  * untouched, and nothing is left over. The writes are not listed here: an interposer before the API server sees them, and every one that
  * a clone makes which nobody disturbs is disturbed in another.
  */
@@ -139,74 +138,3 @@ test(
   },
   long,
 );
-
-test(
-  'deleted after any write, a clone takes everything along but its source',
-  async () => {
-    const missed = await inRounds(everyPoint(['after']), async (cases) => {
-      const { clones, missed } = await strikeAt(cases, isAlone, (clone) => async () => {
-        await stage.remove(clone);
-        return 'go on';
-      });
-      expect(clones.filter(({ name }) => !stage.clones.has(name))).toHaveLength(cases.length - missed.length);
-      return missed;
-    });
-
-    expect(missed).toEqual([]);
-    expect(await leftoversOf(stage)).toEqual([]);
-  },
-  long,
-);
-
-test(
-  'a source that is deleted after any write is cloned all the same, or the clone says that it is gone',
-  async () => {
-    const ends = { complete: 0, without: 0 };
-    const missed = await inRounds(everyPoint(['after']), async (cases) => {
-      const { clones, missed } = await strikeAt(
-        cases,
-        () => true,
-        (clone) => async () => {
-          await stage.removeSource(clone);
-          return 'go on';
-        },
-      );
-      const without = await sourceless(clones);
-      const complete = clones.filter((clone) => !without.includes(clone));
-      ends.complete += complete.length;
-      ends.without += without.length;
-      await Promise.all(without.map(async (clone) => stage.remove(clone)));
-
-      expect(await problemsOf(stage, complete)).toEqual([]);
-      return missed;
-    });
-
-    expect(missed).toEqual([]);
-    expect(ends.complete).toBeGreaterThan(0);
-    expect(ends.without).toBeGreaterThan(0);
-    expect(await leftoversOf(stage)).toEqual([]);
-  },
-  long,
-);
-
-/** Waits until every clone is complete or says that its source is gone. @returns the latter. */
-async function sourceless(clones: readonly Clone[]): Promise<readonly Clone[]> {
-  return until(
-    'every clone to be complete or to say why not',
-    async () => {
-      const volumes = await stage.volumes(clones);
-      const without = clones.filter(({ name }) => saysWithout(volumes.get(name)));
-      const open = clones.filter((clone) => !without.includes(clone) && !isComplete(volumes.get(clone.name)));
-      if (open.length === 0) return without;
-      throw new Error(open.map(({ name, shape }) => `${shape.name}: ${told(volumes.get(name))}`).join('\n'));
-    },
-    { timeout: 300_000, interval: 500 },
-  );
-}
-
-function saysWithout(volume: DataVolume | undefined): boolean {
-  return (
-    volume?.status?.conditions?.some(({ type, reason }) => type === 'Running' && reason === 'CloneWithoutSource') ===
-    true
-  );
-}
