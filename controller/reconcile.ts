@@ -144,6 +144,7 @@ class Pass {
       case 'waiting':
         return this.#wait(key, o, next, signal);
       case 'done': {
+        this.#waiting.forget(key);
         const reported = await this.#report(key, o, next, signal);
         if (reported === 'same') return this.#write(key, next.effects, signal);
         return reported === 'stale' ? retry : written;
@@ -166,6 +167,7 @@ class Pass {
     const considered = await this.#waiting.consider(key, o, next, signal);
     const now = considered.plan;
     if (now.state !== 'waiting') return this.#carryOut(key, o, now, signal);
+    if (considered.untold === true) return outcomeOf(now, considered);
     return (await this.#report(key, o, now, signal)) === 'stale' ? retry : outcomeOf(now, considered);
   }
 

@@ -1,7 +1,7 @@
 import type { Strategy } from '../shared/api/names.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import { blockerOf, nameOf } from './blocker.ts';
-import { conditionOf, stallTold, waited } from './conditions.ts';
+import { conditionOf, stallTold, tellsOf, waited } from './conditions.ts';
 import type { Evidence } from './evidence.ts';
 import { fallBack } from './fallback.ts';
 import type { Observed } from './observe.ts';
@@ -22,6 +22,8 @@ export interface Considered {
   readonly plan: Plan;
   /** Milliseconds after which to look again even if nothing changes. */
   readonly within?: number;
+  /** Not worth a word yet. */
+  readonly untold?: true;
 }
 
 export interface Waiting {
@@ -42,6 +44,9 @@ export interface WaitingOptions {
 const firstLook = 10_000;
 const longestPause = 300_000;
 
+/** Milliseconds that a wait which is brief as a rule may take before it is told. */
+const moment = 5000;
+
 interface Look {
   readonly uid: string;
   /** By the steady clock. */
@@ -51,10 +56,23 @@ interface Look {
   readonly failure: string | undefined;
 }
 
-/** It remembers when it looked last, and for a restart looks once more than it had to. */
+/** It remembers when it looked last, and for a restart looks once more than it had to; and since when it has kept silent. */
 export function createWaiting(options: WaitingOptions): Waiting {
   const { evidence, clock, limits } = options;
   const looks = new Map<string, Look>();
+  const silences = new Map<string, { readonly step: string; readonly since: number }>();
+
+  /** Milliseconds for which nothing need be told of a wait. */
+  const silenceFor = (key: string, { volume }: Observed, { step, wait }: Waits): number => {
+    if (wait.brief !== true || tellsOf(volume.status, wait)) {
+      silences.delete(key);
+      return 0;
+    }
+    const known = silences.get(key);
+    const silence = known?.step === step ? known : { step, since: clock.elapsed() };
+    silences.set(key, silence);
+    return Math.max(0, silence.since + moment - clock.elapsed());
+  };
 
   const look = async (key: string, o: Observed, work: Work, age: number, signal: AbortSignal): Promise<Look> => {
     const { uid } = work;
@@ -77,6 +95,8 @@ export function createWaiting(options: WaitingOptions): Waiting {
 
   return {
     consider: async (key, o, plan, signal) => {
+      const silence = silenceFor(key, o, plan);
+      if (silence > 0) return { plan, within: silence, untold: true };
       const age = waited(o.volume.status, plan.wait, clock.now());
       const work = workOf(plan.wait);
       if (work === undefined) {
@@ -93,7 +113,10 @@ export function createWaiting(options: WaitingOptions): Waiting {
       const next = Math.max(1, pauseAfter(seen) - (clock.elapsed() - seen.at));
       return { ...considered, within: Math.min(considered.within ?? next, next) };
     },
-    forget: (key) => void looks.delete(key),
+    forget: (key) => {
+      looks.delete(key);
+      silences.delete(key);
+    },
   };
 }
 

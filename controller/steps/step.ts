@@ -28,6 +28,8 @@ export interface Wait {
   readonly retry?: true;
   /** What is waited for. When that takes too long, it is named and its last event is quoted. */
   readonly on?: ObjectReference;
+  /** Over in a moment, as a rule: told only when it lasts, for each telling is a write. */
+  readonly brief?: true;
   /** The storage is at work on it. When it fails at that for good, the next strategy is tried. */
   readonly atWork?: true;
 }

@@ -141,5 +141,6 @@ const rebound = gate('rebound', (o) => {
 });
 
 function rebinding(reason: 'RebindInProgress' | 'ErrResourceExists', message: string): Wait {
-  return waitFor('RebindInProgress', reason, message, reason === 'RebindInProgress' ? { type: 'Normal' } : {});
+  const more = reason === 'RebindInProgress' ? ({ type: 'Normal', brief: true } as const) : {};
+  return waitFor('RebindInProgress', reason, message, more);
 }

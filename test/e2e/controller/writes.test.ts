@@ -15,7 +15,7 @@ interface Way {
   readonly elsewhere: boolean;
   /** In order, without the status in between: how many phases last long enough to be told is a matter of the storage's pace. */
   readonly objects: readonly string[];
-  /** Of all writes, with a status for every phase that there is. */
+  /** Of all writes, with a status for every phase that there is and that is not over in a moment. */
   readonly most: number;
 }
 
@@ -36,20 +36,20 @@ const there = { elsewhere: true };
 
 const ways: readonly Way[] = [
   { name: 'csi-clone', ...clone, ...here, objects: [hold, claim, release], most: 5 },
-  { name: 'csi-clone-other', ...clone, ...there, objects: [hold, claim, claim, ...handedOver, release], most: 10 },
+  { name: 'csi-clone-other', ...clone, ...there, objects: [hold, claim, claim, ...handedOver, release], most: 9 },
   { name: 'snapshot', ...smart, ...here, objects: [hold, snapshot, claim, dropped, release], most: 8 },
   {
     name: 'snapshot-other',
     ...smart,
     ...there,
     objects: [hold, claim, snapshot, claim, dropped, ...handedOver, release],
-    most: 13,
+    most: 12,
   },
   { name: 'restore', ...restore, ...here, objects: [hold, claim, release], most: 5 },
-  { name: 'restore-other', ...restore, ...there, objects: [hold, claim, claim, ...handedOver, release], most: 10 },
+  { name: 'restore-other', ...restore, ...there, objects: [hold, claim, claim, ...handedOver, release], most: 9 },
 ];
 
-/** Of the design, for csi-clone. */
+/** Of the design; the first for csi-clone. */
 const budget = { here: 5, elsewhere: 12 } as const;
 
 let cluster: Cluster;
@@ -92,7 +92,8 @@ test.concurrent.each(ways)('$name takes $most writes at most, and none but these
   expect(writes.filter((write) => write !== status)).toEqual(objects);
   expect(writes.slice(-2)).toEqual([status, release]);
   expect(writes.length).toBeLessThanOrEqual(most);
-  if (strategy === 'csi-clone') expect(most).toBeLessThanOrEqual(elsewhere ? budget.elsewhere : budget.here);
+  if (elsewhere) expect(most).toBeLessThanOrEqual(budget.elsewhere);
+  else if (strategy === 'csi-clone') expect(most).toBeLessThanOrEqual(budget.here);
 });
 
 const taking = 'SnapshotForSmartCloneInProgress';
