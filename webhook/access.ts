@@ -1,4 +1,3 @@
-import type { UserInfo } from '../shared/api/admission.ts';
 import type { DataVolume } from '../shared/api/datavolume.ts';
 import type { Client } from '../shared/kube/client.ts';
 import { dataSources } from '../shared/kube/resource.ts';
@@ -7,6 +6,7 @@ import type { Metrics } from '../shared/process/metrics.ts';
 import { type Access, type AccessPolicy, askAccess, type Question } from '../shared/trust/access.ts';
 import type { Known } from './known.ts';
 import { orNothing } from './lookup.ts';
+import type { Review } from './review.ts';
 import { type Resolution, resolveSource } from './source.ts';
 
 /**
@@ -39,20 +39,24 @@ export function createAsk({ client, clock, metrics, policy }: Parts): Ask {
   };
 }
 
+/** Who asks, and for which namespace. */
+type Asking = Pick<Review, 'userInfo' | 'namespace'>;
+
 /** A source, where one was found, and whether the user may clone it. */
 export type Answered = Resolution & { readonly access: Access };
 
 /** Finds the source and asks for the right to it. One that was not found is nobody's. */
 export async function askAbout(
   parts: FindParts,
-  user: UserInfo,
+  asking: Asking,
   volume: DataVolume,
   signal: AbortSignal,
 ): Promise<Answered> {
-  const found = await findSource(parts, user, volume, signal);
+  const found = await findSource(parts, asking, volume, signal);
   const { source } = found;
   if (source === undefined) return { ...found, access: { allowed: false } };
-  return { ...found, access: await parts.ask({ user, source, into: volume.metadata.namespace ?? '' }, signal) };
+  const { userInfo: user, namespace: into } = asking;
+  return { ...found, access: await parts.ask({ user, source, into }, signal) };
 }
 
 export interface FindParts {
@@ -69,14 +73,14 @@ export interface FindParts {
  */
 export async function findSource(
   { ask, client, known }: FindParts,
-  user: UserInfo,
+  { userInfo: user, namespace: into }: Asking,
   volume: DataVolume,
   signal: AbortSignal,
 ): Promise<Resolution> {
   const found = await resolveSource(volume, (ref) => known.dataSource(ref));
-  if (found.source !== undefined || found.via === undefined) return found;
+  if (found.source !== undefined) return found;
   const standIn = { kind: 'PersistentVolumeClaim', ...found.via } as const;
-  const question = { user, source: standIn, into: volume.metadata.namespace ?? '' };
+  const question = { user, source: standIn, into };
   // By the rules that a source would be asked about by, each of which takes its time; one that needs no question would answer sooner.
   const { allowed } = await ask(question, signal, { sameNamespace: 'ask' });
   if (!allowed) return found;

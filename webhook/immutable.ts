@@ -51,10 +51,11 @@ function bytes(value: unknown): unknown {
 
 /** The keys of ours whose values differ; an annotation that appears or goes counts. */
 export function changedReserved(before: JsonObject, after: JsonObject): readonly string[] {
-  return reservedAnnotations.filter((key) => annotation(before, key) !== annotation(after, key));
+  return reservedAnnotations.filter((key) => annotationOf(before, key) !== annotationOf(after, key));
 }
 
-function annotation(object: JsonObject, key: string): unknown {
+/** As it stands there, whatever its type. */
+export function annotationOf(object: JsonObject, key: string): unknown {
   const { metadata } = object;
   const annotations = isObject(metadata) ? metadata['annotations'] : undefined;
   return isObject(annotations) ? own(annotations, key) : undefined;

@@ -49,7 +49,7 @@ function cloneIn({ operation, object, namespace }: Review): DataVolume | undefin
 
 async function rule(parts: MutateParts, review: Review, volume: DataVolume, signal: AbortSignal): Promise<Ruling> {
   const { userInfo: user, namespace: into } = review;
-  const { asked, source, via } = await findSource(parts, user, volume, signal);
+  const { asked, source, via } = await findSource(parts, review, volume, signal);
   if (source === undefined) return unstamped(review, volume, { asked, access: 'denied' });
   // Both at once, but what is read counts for nothing, not even for the time that the answer takes, unless the user has the right. It is
   // read to its end all the same: to cut it off would close its connection, and the next call would have to open another.
@@ -77,7 +77,7 @@ async function rule(parts: MutateParts, review: Review, volume: DataVolume, sign
   const wanted = await annotate(parts, { review, volume, via, source: identified, rule, decision, makes });
   return {
     response: patched(review.uid, patchAnnotations(volume.metadata.annotations, wanted)),
-    about: { asked, source, access: 'allowed', rule, ...recorded(wanted[annotations.decision]) },
+    about: { asked, source, access: 'allowed', rule, record: parseRecord(wanted[annotations.decision]) },
   };
 }
 
@@ -90,9 +90,4 @@ function unstamped(review: Review, volume: DataVolume, about: Findings): Ruling 
 function uidOf({ sourceClaim, sourceSnapshot }: Found): { readonly uid?: string } {
   const uid = (sourceClaim ?? sourceSnapshot)?.metadata.uid;
   return uid === undefined ? {} : { uid };
-}
-
-function recorded(text: string | undefined): Pick<Findings, 'record'> {
-  const record = parseRecord(text);
-  return record === undefined ? {} : { record };
 }

@@ -13,14 +13,14 @@ export interface Ruling {
 
 /** What was found out on the way to the answer. */
 export interface Findings {
-  readonly asked?: Asked;
+  readonly asked?: Asked | undefined;
   /** The source that the right was asked about. Not for the eyes of somebody without that right when a DataSource led to it. */
   readonly source?: CloneSource;
   /** How the question of the right was answered; `stamped`: mutate had asked it. */
   readonly access?: 'allowed' | 'denied' | 'error' | 'stamped';
   /** The rule that allowed it. */
   readonly rule?: AccessRule;
-  readonly record?: DecisionRecord;
+  readonly record?: DecisionRecord | undefined;
   /** Quotas that the clone comes near to or does not fit into, with all figures: for administrators. */
   readonly quota?: readonly string[];
   /** The refusal that was not pronounced, in shadow mode. */

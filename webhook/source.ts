@@ -19,13 +19,11 @@ export interface Asked {
   readonly field: string;
 }
 
-export interface Resolution {
-  readonly asked: Asked;
-  /** Undefined when a DataSource does not exist or names nothing that can be cloned. */
-  readonly source?: CloneSource;
-  /** The DataSource that the source was found by. */
-  readonly via?: Required<SourceRef>;
-}
+/** `via` is the DataSource that was followed. Without a source: it does not exist, or names nothing that can be cloned. */
+export type Resolution = { readonly asked: Asked } & (
+  | { readonly source: CloneSource; readonly via?: Required<SourceRef> }
+  | { readonly source?: never; readonly via: Required<SourceRef> }
+);
 
 /** What the DataVolume names, without looking anything up. @throws TypeError when it is no clone. */
 export function askedOf(volume: DataVolume): Asked {

@@ -10,7 +10,7 @@ import { annotations } from '../shared/api/names.ts';
 import { vetoOf } from '../shared/decision/gather.ts';
 import { vetoText } from '../shared/decision/rules.ts';
 import { askAbout, type FindParts } from './access.ts';
-import { changedReserved, changedSpec } from './immutable.ts';
+import { annotationOf, changedReserved, changedSpec } from './immutable.ts';
 import { readSource } from './lookup.ts';
 import { allowed, denied, faulty, type Refusal, withWarnings } from './respond.ts';
 import type { Review } from './review.ts';
@@ -76,10 +76,9 @@ function specChanged({ uid, object: after, oldObject: before = {} }: Review, abo
 
 /** It was let in without the right to clone because of an annotation, which may be taken away now. What is being deleted begins nothing. */
 function neededNotClone(before: JsonObject): boolean {
-  const metadata = isObject(before['metadata']) ? before['metadata'] : {};
-  const given = isObject(metadata['annotations']) ? metadata['annotations'] : {};
-  const isGoing = (metadata['deletionTimestamp'] ?? null) !== null;
-  return !isGoing && existingVolume.some((key) => Object.hasOwn(given, key));
+  const { metadata } = before;
+  const isGoing = isObject(metadata) && (metadata['deletionTimestamp'] ?? null) !== null;
+  return !isGoing && existingVolume.some((key) => annotationOf(before, key) !== undefined);
 }
 
 async function askForOnce(
@@ -89,14 +88,13 @@ async function askForOnce(
   signal: AbortSignal,
 ): Promise<Ruling> {
   const { uid, userInfo } = review;
-  const { asked, source, access } = await askAbout(parts, userInfo, volume, signal);
-  const about = { asked, ...(source === undefined ? {} : { source }) };
+  const { access, via: _, ...about } = await askAbout(parts, review, volume, signal);
   if (!access.allowed) {
     const causes = existingVolume.map((key) => ({ field: `metadata.annotations[${key}]` }));
-    const message = denialOf(userInfo.username, asked);
+    const message = denialOf(userInfo.username, about.asked);
     return { response: denied(uid, { reason: 'CloneDenied', message, causes }), about: { ...about, access: 'denied' } };
   }
-  const veto = source === undefined ? undefined : await vetoed(parts, volume, source, signal);
+  const veto = about.source === undefined ? undefined : await vetoed(parts, volume, about.source, signal);
   if (veto !== undefined)
     return { response: denied(uid, veto), about: { ...about, access: 'allowed', rule: access.rule } };
   const stamped = volume.metadata.annotations?.[annotations.stamp] !== undefined;

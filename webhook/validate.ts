@@ -86,8 +86,7 @@ async function askAgain(
   flaw: Flaw,
   signal: AbortSignal,
 ): Promise<Ruling> {
-  const { asked, source, access } = await askAbout(parts, review.userInfo, volume, signal);
-  const about = { asked, ...(source === undefined ? {} : { source }) };
+  const { access, via: _, ...about } = await askAbout(parts, review, volume, signal);
   if (!access.allowed) return refused(review, { ...about, access: 'denied' });
   return notStamped(review, volume, flaw, { ...about, access: 'allowed', rule: access.rule });
 }
@@ -120,7 +119,7 @@ function notStamped(
 /** The question could not be answered; that is no refusal, and it is never said to be one. */
 function undecided(review: Review, error: unknown): Ruling {
   const clone = clonedBy(review.object, review.namespace);
-  const asked = clone === undefined || clone === 'unreadable' ? undefined : clone;
+  const asked = clone === 'unreadable' ? undefined : clone;
   const message =
     `it could not be found out whether user ${quote(review.userInfo.username)} may clone ` +
     `${asked === undefined ? 'what the DataVolume names' : describe(asked)}; nothing was created or changed. Try again`;
@@ -130,6 +129,6 @@ function undecided(review: Review, error: unknown): Ruling {
       message,
       causes: asked === undefined ? [] : [{ field: asked.field }],
     }),
-    about: { error, access: 'error', ...(asked === undefined ? {} : { asked }) },
+    about: { error, access: 'error', asked },
   };
 }

@@ -90,8 +90,33 @@ export const equivalents: readonly Equivalent[] = [
       'JSON writes undefined in a list as null',
     ],
   ]),
+  ...inFile('shared/trust/claims.ts', [
+    [
+      "seconds: (!Number.isSafeInteger(value)) for typeof value !== 'number' || !Number.isSafeInteger(value)",
+      'only a number is a safe integer',
+    ],
+  ]),
   ...inFile('shared/trust/stamp.ts', [
     ["keyFor: true for typeof id === 'string'", 'keys are called by texts, so that nothing else finds one'],
     ["read: (protectedHeader.kid) for protectedHeader.kid ?? ''", 'a stamp without a kid has found no key'],
+  ]),
+  ...inFile('webhook/stamped.ts', [
+    ['verified: false for !(error instanceof StampError)', 'verifyStamp throws nothing else'],
+  ]),
+  ...inFile('webhook/update.ts', [
+    [
+      "neededNotClone: ((metadata['deletionTimestamp'] ?? null) !== null) for isObject(metadata) && (metadata['deletionTimestamp'] ?? null) !== null",
+      'a review of an object without metadata is malformed',
+    ],
+    ['askForOnce: false for about.source === undefined', 'nobody has the right to a source that was not found'],
+  ]),
+  ...inFile('webhook/spec.ts', [
+    ['bytesOf: true for error instanceof QuantityError', 'reading a text as a quantity throws nothing else'],
+  ]),
+  ...inFile('webhook/taken.ts', [
+    [
+      "adopts: (metadata.annotations?.[annotations.allowClaimAdoption]) for metadata.annotations?.[annotations.allowClaimAdoption] ?? ''",
+      'nothing is no truth value either; the empty text is for the type alone',
+    ],
   ]),
 ];

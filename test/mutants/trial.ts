@@ -4,8 +4,13 @@ import { setup } from './workshop.ts';
 
 /** Runs the tests of many copies in one go. */
 
-/** Of one copy: the first test that failed, or that it could not even be loaded; undefined when all passed. */
+/** Of one copy: the first test that failed and why, or that it could not even be loaded; undefined when all passed. */
 export type Verdicts = ReadonlyMap<string, string | undefined>;
+
+/** Milliseconds. A mutant is not dead for being slow on a busy machine; one that never ends is. */
+const patience = 60_000;
+/** Characters. */
+const longestReason = 100;
 
 interface TrialOptions {
   /** With a folder for each copy. */
@@ -24,6 +29,7 @@ export async function tryAll({ folder, tests, workers }: TrialOptions): Promise<
     config: false,
     watch: false,
     isolate: false,
+    testTimeout: patience,
     experimental: { viteModuleRunner: false },
     maxWorkers: workers,
     include: [...tests],
@@ -42,6 +48,10 @@ export async function tryAll({ folder, tests, workers }: TrialOptions): Promise<
 }
 
 function failureIn(module: TestModule): string | undefined {
-  for (const test of module.children.allTests()) if (test.result().state === 'failed') return test.fullName;
+  for (const test of module.children.allTests()) {
+    const { state, errors = [] } = test.result();
+    if (state === 'failed')
+      return `${test.fullName} (${errors[0]?.message.split('\n', 1)[0]?.slice(0, longestReason) ?? ''})`;
+  }
   return module.ok() ? undefined : `${module.relativeModuleId} could not be run`;
 }

@@ -28,7 +28,9 @@ function faultOf(read: () => unknown): string {
 
 describe('the claims of a stamp', () => {
   test('are read as they were written', () => {
-    expect(decodeClaims(JSON.stringify(whole))).toStrictEqual({
+    const { claims: said, sealed } = decodeClaims(JSON.stringify(whole));
+    expect(encodeClaims(said, sealed)).toBe(JSON.stringify(whole));
+    expect({ claims: said, sealed }).toStrictEqual({
       claims: {
         source: { kind: 'PersistentVolumeClaim', namespace: 'golden', name: 'fedora', uid: 'u' },
         via: { namespace: 'golden', name: 'latest' },

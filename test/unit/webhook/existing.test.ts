@@ -94,6 +94,18 @@ describe('taking the annotation away later', () => {
     expect(world.asked).toMatchObject([{ user: jane, source: { namespace: 'golden', name: 'fedora' } }]);
   });
 
+  it('has no word on a clone that is stamped', async () => {
+    const world = await worldWithSource();
+    const [before, after] = [
+      { [annotations.prePopulated]: 'x', [annotations.stamp]: 's' },
+      { [annotations.stamp]: 's' },
+    ];
+    expect(await update(world, stored(world, before), stored(world, after))).toEqual({
+      uid: 'request-1',
+      allowed: true,
+    });
+  });
+
   it('is refused to who lacks the right, also to the controller', async () => {
     const world = await worldWithSource();
     world.answer = 'no';

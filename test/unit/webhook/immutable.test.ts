@@ -25,6 +25,8 @@ describe('a spec is the same', () => {
       { pvc: 'x', storage: { resources: 'x' } },
       { pvc: 'x', storage: { resources: 'x' } },
     ],
+    ['without a size', { storage: { volumeMode: 'Block' } }, { storage: { volumeMode: 'Block' } }],
+    ['with null for limits', { pvc: { resources: { limits: null } } }, { pvc: { resources: { limits: null } } }],
   ])('%s', (_, before, after) => {
     expect(changedSpec(before, after)).toEqual([]);
   });
@@ -33,6 +35,7 @@ describe('a spec is the same', () => {
 describe('a spec is another one', () => {
   it.each<[string, unknown, unknown, readonly string[]]>([
     ['with another size', sized('1Gi'), sized('2Gi'), ['spec.storage']],
+    ['with a size that is no text any more', sized('1Gi'), sized(['1Gi']), ['spec.storage']],
     ['with another text that is no size', sized('lots'), sized('more'), ['spec.storage']],
     ['with something more', {}, { preallocation: true }, ['spec.preallocation']],
     ['with something less', { preallocation: true }, {}, ['spec.preallocation']],

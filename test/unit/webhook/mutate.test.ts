@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import { claims, volumeSnapshots } from '../../../shared/kube/resource.ts';
+import { decodeClaims } from '../../../shared/trust/claims.ts';
+import { parseReview } from '../../../webhook/review.ts';
 import { claim } from '../../support/build/storage.ts';
 import {
   annotate,
@@ -107,6 +110,21 @@ describe('mutate, for somebody who may clone', () => {
     const volume = cloneOf({ source: { snapshot: { namespace: 'golden', name: 'daily' } } });
     const { about } = await call(world.mutate, createReview(volume));
     expect(about?.record).toMatchObject({ outcome: 'deferred', reason: 'SourceNotBound' });
+  });
+
+  it('stamps which claim or snapshot it was, beyond the name', async () => {
+    const world = await worldWithSource();
+    const uid = await world.put(volumeSnapshots, { metadata: { namespace: 'golden', name: 'daily' } });
+    const stamped = async (source: DataVolume['spec']['source'] & object) => {
+      const volume = cloneOf({ source });
+      const { metadata } = patchedBy(volume, (await call(world.mutate, createReview(volume))).response);
+      const [, payload = ''] = metadata.annotations?.[annotations.stamp]?.split('.') ?? [];
+      return decodeClaims(Buffer.from(payload, 'base64url').toString()).claims.source.uid;
+    };
+    expect(await stamped({ snapshot: { namespace: 'golden', name: 'daily' } })).toBe(uid);
+    const { metadata } = world.api.read(claims, { namespace: 'golden', name: 'fedora' });
+    expect(await stamped({ pvc: { namespace: 'golden', name: 'fedora' } })).toBe(metadata.uid);
+    expect(await stamped({ pvc: { namespace: 'golden', name: 'gone' } })).toBeUndefined();
   });
 
   it('records a refusal that concerns the object, for validate to pronounce', async () => {
@@ -272,8 +290,10 @@ describe('mutate, for what is none of its business', () => {
     ['no spec', createReview({ ...cloneOf(), spec: undefined })],
   ])('lets %s pass as it is', async (_, body) => {
     const world = await worldWithSource();
-    const { response } = await call(world.mutate, body);
-    expect(response).toEqual({ uid: 'request-1', allowed: true });
+    const review = parseReview(body);
+    const untouched = { response: { uid: 'request-1', allowed: true } };
+    expect(await world.mutate.rule(review, new AbortController().signal)).toEqual(untouched);
+    expect(world.mutate.fail(review, new Error('too late'))).toEqual(untouched);
     expect(world.asked).toEqual([]);
   });
 });

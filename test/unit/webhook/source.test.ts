@@ -6,7 +6,7 @@ import { dataSources, type Resource } from '../../../shared/kube/resource.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { askAbout, createAsk } from '../../../webhook/access.ts';
 import type { Known } from '../../../webhook/known.ts';
-import { resolveSource } from '../../../webhook/source.ts';
+import { askedOf, resolveSource } from '../../../webhook/source.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { MemoryApi } from '../../support/memory-client.ts';
 import {
@@ -55,6 +55,10 @@ describe('the source', () => {
     ],
   ])('is %s, as the DataVolume names it', async (_, source, found, field) => {
     expect(await follow({}, cloneOf({ source }))).toEqual({ asked: { ...found, field }, source: found });
+  });
+
+  it('is none of what is no clone', () => {
+    expect(() => askedOf(cloneOf({ source: { blank: {} } }))).toThrow('names no source to clone');
   });
 
   it.each<[string, Readonly<Record<string, Named>>, object | undefined]>([
@@ -108,7 +112,7 @@ describe('the source', () => {
   ])('by a DataSource that %s', async (_, sources, source) => {
     const asked = { kind: 'DataSource', namespace: 'golden', name: 'latest', field: 'spec.sourceRef' };
     const via = { namespace: 'golden', name: 'latest' };
-    expect(await follow(sources)).toEqual({ asked, via, ...(source === undefined ? {} : { source }) });
+    expect(await follow(sources)).toStrictEqual({ asked, via, ...(source === undefined ? {} : { source }) });
   });
 });
 
@@ -166,23 +170,45 @@ describe('a clone by a DataSource', () => {
   });
 });
 
+/** Puts questions by CDI's looser rules to an authorizer. */
+function looselyAsking(authorizer: () => { allowed: boolean }) {
+  const review = async <T extends KubeObject>(_: Resource<T>, object: T) => ({ ...object, status: authorizer() });
+  const metrics = createMetrics({ process: false });
+  const policy = { sameNamespace: 'skip', podCreatorsMayClone: true } as const;
+  return { ask: createAsk({ client: { review }, clock: new FakeClock(), metrics, policy }), metrics };
+}
+
+describe('a question', () => {
+  it.each<[string, () => { allowed: boolean }]>([
+    ['allowed', () => ({ allowed: true })],
+    ['denied', () => ({ allowed: false })],
+    [
+      'error',
+      () => {
+        throw new ApiError('etcd is away', { code: 500, reason: 'InternalError' });
+      },
+    ],
+  ])('is counted as %s', async (result, authorizer) => {
+    const { ask, metrics } = looselyAsking(authorizer);
+    const source = { kind: 'PersistentVolumeClaim', namespace: 'golden', name: 'fedora' } as const;
+    await Promise.allSettled([ask({ user: jane, source, into: 'tenant-a' }, new AbortController().signal)]);
+    const counted = await metrics.registry.getSingleMetric('clonegate_authorization_reviews_total')?.get();
+    expect(counted?.values.filter(({ value }) => value > 0)).toEqual([{ labels: { result }, value: 1 }]);
+  });
+});
+
 describe("where CDI's looser rules hold", () => {
   /** The questions that it takes to find out that somebody without any right may not clone by the DataSource. */
   async function questions(volume: DataVolume, dataSource?: DataSource): Promise<number> {
     let put = 0;
-    const review = async <T extends KubeObject>(_: Resource<T>, object: T): Promise<T> => {
+    const { ask } = looselyAsking(() => {
       put += 1;
-      return { ...object, status: { allowed: false } };
-    };
-    const ask = createAsk({
-      client: { review },
-      clock: new FakeClock(),
-      metrics: createMetrics({ process: false }),
-      policy: { sameNamespace: 'skip', podCreatorsMayClone: true },
+      return { allowed: false };
     });
     const known: Known = { dataSource: () => dataSource, namespace: () => undefined, hasClaim: () => false };
     const { signal } = new AbortController();
-    const answered = await askAbout({ ask, client: new MemoryApi().client(), known }, jane, volume, signal);
+    const asking = { userInfo: jane, namespace: 'tenant-a' };
+    const answered = await askAbout({ ask, client: new MemoryApi().client(), known }, asking, volume, signal);
     expect(answered.access.allowed).toBe(false);
     return put;
   }

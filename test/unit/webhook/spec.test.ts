@@ -19,6 +19,7 @@ describe('what a clone may say', () => {
     ['a DataSource', cloneByReference()],
     ['a source in its own namespace', cloneOf({ source: { pvc: { namespace: '', name: 'fedora' } } })],
     ["no size, to take the source's", cloneOf({ storage: {} })],
+    ['no class by name', cloneOf({ storage: { storageClassName: '', ...size('1Gi').storage } })],
     ['the smallest size', cloneOf(size('1Mi'))],
     ['the largest size', cloneOf(size('9223372036854775807'))],
     [
@@ -192,6 +193,11 @@ describe('the target', () => {
     ['a claim when its own name is yet to be generated', cloneOf(own, { name: '', generateName: 'disk' })],
   ])('may be made of %s', (_, volume) => {
     expect(fields(volume)).toEqual([]);
+  });
+
+  it('that has no name yet is not taken for a source that has none', () => {
+    const nameless = cloneOf({ source: { pvc: { namespace: '', name: '' } } }, { name: '', generateName: 'disk-' });
+    expect(fields(nameless)).toEqual(['spec.source.pvc.name']);
   });
 
   it.each(['x'.repeat(254), 'Disk', 'a/b'])('cannot be called %s', (called) => {

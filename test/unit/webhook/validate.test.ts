@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { annotations } from '../../../shared/api/names.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import { claims, dataSources } from '../../../shared/kube/resource.ts';
+import { parseReview } from '../../../webhook/review.ts';
 import { claim } from '../../support/build/storage.ts';
 import {
   admit,
@@ -164,6 +165,9 @@ describe('validate, for somebody who may not clone', () => {
 });
 
 describe('validate, for a clone whose stamp does not hold', () => {
+  /** With the id of the request that the stamp was made in. */
+  const chosen = '{"v":1,"id":"mutating","outcome":"chosen","strategy":"csi-clone","candidates":[]}';
+
   it('asks, and tells somebody with the right to try again when there is no stamp', async () => {
     const world = await worldWithSource();
     const { response } = await call(world.validate, createReview(completed(world, cloneOf())));
@@ -224,6 +228,16 @@ describe('validate, for a clone whose stamp does not hold', () => {
     expect(response.status?.message).toMatch(/^StampInvalid: /);
   });
 
+  it('does not repeat a refusal that comes without the stamp that belongs to it', async () => {
+    const small = cloneOf({ storage: { storageClassName: 'fast', resources: { requests: { storage: '1Gi' } } } });
+    const { response } = (
+      await admit(await worldWithSource(), small, (mutated) =>
+        annotate(mutated, { [annotations.stamp]: 'not.a.stamp' }),
+      )
+    ).ruling;
+    expect(response.status?.message).toMatch(/^StampInvalid: /);
+  });
+
   it('does not let a stamp in that was made for another user', async () => {
     const world = await worldWithSource();
     const { stored } = await admit(world, cloneOf());
@@ -239,11 +253,13 @@ describe('validate, for a clone whose stamp does not hold', () => {
     expect(response.allowed).toBe(false);
   });
 
-  it('does not let a decision in that was never stamped, when the stamp covers none', async () => {
-    const world = newWorld();
-    const { response } = (
-      await admit(world, cloneOf(), (mutated) => annotate(mutated, { [annotations.cloneType]: 'csi-clone' }))
-    ).ruling;
+  it.each([
+    ['a strategy', { [annotations.cloneType]: 'csi-clone' }],
+    ['another decision', { [annotations.decision]: chosen }],
+    ['another decision and its strategy', { [annotations.decision]: chosen, [annotations.cloneType]: 'csi-clone' }],
+    ['no decision', { [annotations.decision]: '' }],
+  ])('does not let %s in that was never stamped, when the stamp covers none', async (_, changes) => {
+    const { response } = (await admit(newWorld(), cloneOf(), (mutated) => annotate(mutated, changes))).ruling;
     expect(response.status?.message).toMatch(/^StampMismatch: /);
   });
 
@@ -289,6 +305,18 @@ describe('validate, when the right cannot be evaluated', () => {
     expect(response.status?.message).toMatch(/^CloneAuthorizationFailed: .*could not be found out.*Try again$/);
     expect(response.status?.message).not.toMatch(/forbidden|etcd/i);
     expect(about?.error).toBe(error);
+  });
+
+  it.each([
+    ['of a clone', cloneOf(), 'PersistentVolumeClaim golden/fedora', { field: 'spec.source.pvc' }],
+    ['of what is no clone', cloneOf({ source: { blank: {} } }), 'what the DataVolume names', undefined],
+    ['that cannot be read', { ...cloneOf(), spec: 'clone it' }, 'what the DataVolume names', undefined],
+  ])('says what the question was about, in a review %s', (_, object, named, asked) => {
+    const { response, about } = newWorld().validate.fail(parseReview(createReview(object)), error);
+    expect(response.status?.message).toContain(`user "jane" may clone ${named};`);
+    expect(response.status?.details?.causes).toMatchObject([{ field: asked?.field ?? '' }]);
+    expect(about).toMatchObject({ error, access: 'error' });
+    expect(about?.asked?.field).toBe(asked?.field);
   });
 
   it('still lets a stamped clone in: that right was evaluated', async () => {
@@ -413,6 +441,13 @@ describe('validate, for an update', () => {
     expect((await update({ ...stored, spec: { ...stored.spec, contentType: 'archive' } }, controller)).allowed).toBe(
       false,
     );
+  });
+
+  it('tells the audit what the clone is of, as far as it can be read', async () => {
+    const aboutOf = async (spec: unknown) =>
+      (await call(world.validate, updateReview(stored, { ...stored, spec }))).about;
+    expect(await aboutOf({ ...stored.spec, contentType: 'archive' })).toMatchObject({ asked: { name: 'fedora' } });
+    expect(await aboutOf('clone it')).toEqual({});
   });
 
   it('has no word on what is no clone', async () => {
