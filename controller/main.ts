@@ -13,6 +13,7 @@ import { runProgram } from '../shared/process/program.ts';
 import type { Component, RunOptions } from '../shared/process/run.ts';
 import type { Settings } from '../shared/process/settings.ts';
 import { accessPolicyOf } from '../shared/trust/access.ts';
+import { createIdentityKeeper, untilOpen } from '../shared/trust/keeper.ts';
 import { openVerifyingKeys, type VerifyingKeys } from '../shared/trust/keyring.ts';
 import { createExpectations } from './expectations.ts';
 import { createLeading } from './lead.ts';
@@ -34,13 +35,17 @@ const lastEvents = 5000;
 async function build(settings: Settings<'controller'>): Promise<Omit<RunOptions, 'host'>> {
   const log = createLogger({ level: settings.logLevel, name: 'controller' });
   const metrics = createMetrics();
-  const keys = await openVerifyingKeys({ ...settings, clock, log });
+  const fromFiles = settings.stampKeys === 'files' ? await openVerifyingKeys({ ...settings, clock, log }) : undefined;
   const connection = await connect(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig });
   const client = createClient(connection, {
     clock,
     random,
     observe: ({ code, method }) => metrics.apiRequests.inc({ code: String(code), method }),
   });
+  const texts = createIdentityKeeper({ client, namespace: settings.namespace, log });
+  const keys =
+    fromFiles ??
+    (await untilOpen(async () => await openVerifyingKeys({ ...settings, clock, log, texts }), { clock, log }));
   const components = assemble(settings, { connection, client, keys, metrics, log });
   return { log, clock, components, grace };
 }

@@ -2,9 +2,9 @@ import { certificateComponents, initialServing } from '../certs/source.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { reporters } from '../shared/api/names.ts';
 import { policyFactsOf } from '../shared/decision/facts.ts';
-import { createClient } from '../shared/kube/client.ts';
-import { connect } from '../shared/kube/connection.ts';
-import { createRecorder } from '../shared/kube/events.ts';
+import { type Client, createClient, type Watcher } from '../shared/kube/client.ts';
+import { type Connection, connect } from '../shared/kube/connection.ts';
+import { createRecorder, type Recorder } from '../shared/kube/events.ts';
 import { systemClock } from '../shared/process/clock.ts';
 import { createHealth, type Health, opsServer } from '../shared/process/health.ts';
 import { createLogger, type Logger } from '../shared/process/log.ts';
@@ -13,7 +13,8 @@ import { runProgram } from '../shared/process/program.ts';
 import type { Component, RunOptions } from '../shared/process/run.ts';
 import type { Settings } from '../shared/process/settings.ts';
 import { accessPolicyOf } from '../shared/trust/access.ts';
-import { openSigningKeys } from '../shared/trust/keyring.ts';
+import { createStampKeeper, untilOpen } from '../shared/trust/keeper.ts';
+import { openSigningKeys, type SigningKeys } from '../shared/trust/keyring.ts';
 import { createAsk } from './access.ts';
 import { createAdvise } from './advice.ts';
 import { createAudit } from './audit.ts';
@@ -41,19 +42,21 @@ async function build(settings: Settings<'webhook'>): Promise<Omit<RunOptions, 'h
   return { log, clock, grace: settings.drain + grace, components: await assemble(settings, log, metrics) };
 }
 
-async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Metrics): Promise<readonly Component[]> {
-  const { kubeconfig, podName, auditNamespace, controllerUser, host, port } = settings;
-  const [tls, keys] = await Promise.all([
-    initialServing(settings, clock),
-    openSigningKeys({ ...settings, overlap: settings.stampKeyOverlap, clock, log }),
-  ]);
+interface Reach {
+  readonly connection: Connection;
+  readonly client: Client & Watcher;
+  readonly recorder: Recorder;
+  readonly metrics: Metrics;
+}
+
+async function reach(settings: Settings<'webhook'>, log: Logger, metrics: Metrics): Promise<Reach> {
+  const { kubeconfig, podName, auditNamespace } = settings;
   const connection = await connect(kubeconfig === '' ? {} : { kubeconfig });
   const client = createClient(connection, {
     clock,
     random,
     observe: ({ code, method }) => metrics.apiRequests.inc({ code: String(code), method }),
   });
-  const health = createHealth();
   const recorder = createRecorder({
     client,
     clock,
@@ -64,6 +67,26 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
     reportingInstance: podName,
     fallbackNamespace: auditNamespace,
   });
+  return { connection, client, recorder, metrics };
+}
+
+async function openKeys(settings: Settings<'webhook'>, log: Logger, reached?: Reach): Promise<SigningKeys> {
+  const options = { ...settings, overlap: settings.stampKeyOverlap, clock, log };
+  if (reached === undefined) return await openSigningKeys(options);
+  const { namespace, stampKeyDuration: signing, stampKeyRetention: retention, stampKeyOverlap: overlap } = settings;
+  const texts = createStampKeeper({ ...reached, namespace, clock, log, lifetimes: { signing, retention, overlap } });
+  return await untilOpen(async () => await openSigningKeys({ ...options, texts }), { clock, log });
+}
+
+async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Metrics): Promise<readonly Component[]> {
+  const { controllerUser, host, port } = settings;
+  // What is wrong with files is said before anybody is called.
+  const tls = await initialServing(settings, clock);
+  const fromFiles = settings.stampKeys === 'files' ? await openKeys(settings, log) : undefined;
+  const reached = await reach(settings, log, metrics);
+  const { connection, client, recorder } = reached;
+  const keys = fromFiles ?? (await openKeys(settings, log, reached));
+  const health = createHealth();
   const keeping = { client, clock, random, log, metrics, health };
   const storage = createStorage(keeping);
   const { known, ...kept } = createKnown(keeping);

@@ -125,6 +125,18 @@ export const finalizer = 'clonegate.io/cleanup';
 /** The one field manager of all our server-side applies and patches. */
 export const fieldManager = 'clonegate';
 
+/** Objects in our own namespace that the programs make when they look after stamp keys themselves; the text is at `keys.json`. */
+export const installed = {
+  /** Secret of the webhook: private keys that sign stamps. */
+  stampKeys: 'clonegate-stamp-keys',
+  /** ConfigMap: their public halves, for the controller. */
+  stampPublicKeys: 'clonegate-stamp-public-keys',
+  /** Secret of the controller: private key that opens sealed identities. */
+  identityKey: 'clonegate-identity-key',
+  /** ConfigMap: its public half, for the webhook. */
+  identityPublicKey: 'clonegate-identity-public-key',
+} as const;
+
 /** Event reporters (`reportingController`). */
 export const reporters = { webhook: 'clonegate.io/webhook', controller: 'clonegate.io/controller' } as const;
 

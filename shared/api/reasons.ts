@@ -171,6 +171,7 @@ const table = {
     seen: 'upkeep',
     means: 'A certificate of the webhook is near its end and was not renewed; the log tells what hinders it.',
   },
+  StampKeyRotated: { seen: 'upkeep', means: 'Authorization stamps are signed with a new key from now on.' },
 
   // Reasons of the conditions Bound, Ready and Running (CDI's words).
   NotFound: { seen: 'condition', means: 'The target claim does not exist yet.' },

@@ -85,7 +85,7 @@ const table = {
   ),
   certificateRotations: counter(
     'clonegate_certificate_rotations_total',
-    'Certificates that this process replaced, or failed to look after, by role (ca, leaf) and result (success, error).',
+    'Certificates and keys that this process replaced, or failed to look after, by role (ca, leaf, stamp-key) and result (success, error).',
     ['role', 'result'],
   ),
   watchRestarts: counter('clonegate_watch_restarts_total', 'Watches begun again, by resource and cause.', [

@@ -46,6 +46,7 @@ const controller = ['controller'] as const;
 const port = integer(0, 65_535);
 /** Milliseconds; a hundred years. */
 const years = 3_155_760_000_000;
+const withKeys = { fallback: '', requiredWith: { setting: 'stampKeys', value: 'files' } } as const;
 const withFiles = { fallback: '', requiredWith: { setting: 'certificates', value: 'files' } } as const;
 
 export const table = {
@@ -65,7 +66,13 @@ export const table = {
   }),
   opsHost: row(both, text, 'Address that /livez, /readyz and /metrics are served at.', { fallback: '0.0.0.0' }),
   opsPort: row(both, port, 'Port of the same; 0 takes any free one.', { fallback: 8080 }),
-  stampPublicKeysFile: row(both, path, 'Public keys that authorization stamps are verified with, JWKS.'),
+  stampKeys: row(
+    both,
+    choice(['files', 'managed'] as const),
+    'Where stamp keys come from: files that others put there, or Secrets and ConfigMaps that the programs make themselves.',
+    { fallback: 'files' },
+  ),
+  stampPublicKeysFile: row(both, path, 'Public keys that authorization stamps are verified with, JWKS.', withKeys),
   sameStorageClass: row(
     both,
     bool,
@@ -133,14 +140,23 @@ export const table = {
     'MutatingWebhookConfiguration and ValidatingWebhookConfiguration that are told whom to trust.',
     { fallback: 'clonegate' },
   ),
-  stampKeyFile: row(webhook, path, 'Private key that signs authorization stamps, JWK.'),
+  stampKeyFile: row(webhook, path, 'Private key that signs authorization stamps, JWK.', withKeys),
+  stampKeyDuration: row(webhook, duration(1000, years), 'How long a managed stamp key signs.', {
+    fallback: 7_776_000_000,
+  }),
+  stampKeyRetention: row(
+    webhook,
+    duration(1000, years),
+    'How long stamps of a managed key are accepted after it has signed its last; a clone that waited longer is not carried out.',
+    { fallback: 15_552_000_000 },
+  ),
   stampKeyOverlap: row(
     webhook,
     duration(0),
     'How long the public part of a new stamp key must have been published before the key signs.',
     { fallback: 120_000 },
   ),
-  identityPublicKeyFile: row(webhook, path, 'Public key that identities in stamps are encrypted for, JWK.'),
+  identityPublicKeyFile: row(webhook, path, 'Public key that identities in stamps are encrypted for, JWK.', withKeys),
   controllerUser: row(webhook, text, "User name of the controller's ServiceAccount.", {
     fallback: (around) => `system:serviceaccount:${around.namespace}:clonegate-controller`,
     fallbackDoc: 'system:serviceaccount:<namespace>:clonegate-controller',
@@ -184,7 +200,7 @@ export const table = {
     fallback: 5000,
   }),
 
-  identityKeyFile: row(controller, path, 'Private key that identities in stamps are decrypted with, JWK.'),
+  identityKeyFile: row(controller, path, 'Private key that identities in stamps are decrypted with, JWK.', withKeys),
   workers: row(controller, integer(1, 64), 'DataVolumes that are worked on at the same time.', { fallback: 4 }),
   helperImage: row(
     controller,

@@ -4,7 +4,7 @@ import type { Clock } from '../process/clock.ts';
 import type { Logger } from '../process/log.ts';
 import { createLookout } from '../process/lookout.ts';
 import type { Component } from '../process/run.ts';
-import { KeyError, loadSigner, loadVerifier, type Signer, type Verifier } from './keys.ts';
+import { KeyError, loadSigner, loadVerifier, type Signer, type StampKeyFiles, type Verifier } from './keys.ts';
 
 /**
  * Stamp keys from files that are replaced while the programs run. Rotation: publish the new public key beside the old one, let the new
@@ -28,7 +28,13 @@ export interface SigningFiles {
   readonly identityPublicKeyFile: string;
 }
 
+/** What the files hold. */
+export type SigningTexts = Pick<StampKeyFiles, 'stampKey' | 'stampPublicKeys' | 'identityPublicKey'>;
+export type VerifyingTexts = Pick<StampKeyFiles, 'stampPublicKeys' | 'identityKey'>;
+
 export interface SigningOptions extends Surroundings, SigningFiles {
+  /** Where the keys come from when not from the files. */
+  readonly texts?: (() => Promise<SigningTexts>) | undefined;
   /** Milliseconds that a new key must have been there before it is used. */
   readonly overlap: number;
 }
@@ -54,13 +60,18 @@ export interface VerifyingFiles {
   readonly identityKeyFile: string;
 }
 
+export interface VerifyingOptions extends Surroundings, VerifyingFiles {
+  /** Where the keys come from when not from the files. */
+  readonly texts?: (() => Promise<VerifyingTexts>) | undefined;
+}
+
 export interface VerifyingKeys {
   readonly verifier: Verifier;
   readonly lookout: Component;
 }
 
 /** The controller's. @throws KeyError as {@link openSigningKeys}. */
-export async function openVerifyingKeys(options: Surroundings & VerifyingFiles): Promise<VerifyingKeys> {
+export async function openVerifyingKeys(options: VerifyingOptions): Promise<VerifyingKeys> {
   let current = await readVerifying(options);
   const verifier: Verifier = {
     get stamp() {
@@ -139,13 +150,20 @@ function idsOf({ signer, verifier }: Signing): readonly string[] {
   return [...verifier.stamp.keys(), signer.identity.id];
 }
 
-async function readSigning(options: SigningFiles & Surroundings): Promise<Signing> {
-  const { read = readText, stampKeyFile, stampPublicKeysFile, identityPublicKeyFile } = options;
+async function signingTexts({ read = readText, ...files }: SigningOptions): Promise<SigningTexts> {
   const [stampKey, stampPublicKeys, identityPublicKey] = await Promise.all([
-    read(stampKeyFile),
-    read(stampPublicKeysFile),
-    read(identityPublicKeyFile),
+    read(files.stampKeyFile),
+    read(files.stampPublicKeysFile),
+    read(files.identityPublicKeyFile),
   ]);
+  return { stampKey, stampPublicKeys, identityPublicKey };
+}
+
+async function readSigning(options: SigningOptions): Promise<Signing> {
+  const { stampKeyFile, stampPublicKeysFile } = options;
+  const { stampKey, stampPublicKeys, identityPublicKey } = await (
+    options.texts ?? (async () => signingTexts(options))
+  )();
   const [signer, verifier] = await Promise.all([
     loadSigner({ stampKey, identityPublicKey }),
     loadVerifier({ stampPublicKeys }),
@@ -159,10 +177,16 @@ async function readSigning(options: SigningFiles & Surroundings): Promise<Signin
   return { signer, verifier };
 }
 
-async function readVerifying(options: VerifyingFiles & Surroundings): Promise<Verifier> {
-  const { read = readText, stampPublicKeysFile, identityKeyFile } = options;
-  const [stampPublicKeys, identityKey] = await Promise.all([read(stampPublicKeysFile), read(identityKeyFile)]);
-  return await loadVerifier({ stampPublicKeys, identityKey });
+async function verifyingTexts({ read = readText, ...files }: VerifyingOptions): Promise<VerifyingTexts> {
+  const [stampPublicKeys, identityKey] = await Promise.all([
+    read(files.stampPublicKeysFile),
+    read(files.identityKeyFile),
+  ]);
+  return { stampPublicKeys, identityKey };
+}
+
+async function readVerifying(options: VerifyingOptions): Promise<Verifier> {
+  return await loadVerifier(await (options.texts ?? (async () => verifyingTexts(options)))());
 }
 
 async function readText(path: string): Promise<string> {

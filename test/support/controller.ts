@@ -11,6 +11,8 @@ import { freePort } from './cluster/ports.ts';
 export interface ControllerOptions {
   /** The webhook's, where one runs; else new ones. */
   readonly keys?: StampKeyFiles;
+  /** Looks after its keys itself; the `keys` of what runs are not used then. */
+  readonly managedKeys?: boolean;
   /** Further flags, for instance `--lease-duration=2s`. */
   readonly args?: readonly string[];
   /** Name among the cluster's processes; default `clonegate-controller`. */
@@ -51,7 +53,9 @@ export async function startController(cluster: Cluster, options: ControllerOptio
     `--pod-name=${name}`,
     '--ops-host=127.0.0.1',
     `--ops-port=${port}`,
-    ...writeKeys(join(cluster.address.folder, `${name}-keys`), keys),
+    ...(options.managedKeys === true
+      ? ['--stamp-keys=managed']
+      : writeKeys(join(cluster.address.folder, `${name}-keys`), keys)),
     ...(options.args ?? []),
   ];
   const program = await cluster.run(name, process.execPath, args, {

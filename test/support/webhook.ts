@@ -26,6 +26,8 @@ export interface WebhookOptions {
   readonly replicaOf?: RunningWebhook;
   /** With an authority of its own instead of certificate files; the `ca` and `authority` of what runs are not used then. */
   readonly selfSigned?: boolean;
+  /** Looks after its stamp keys itself; the `keys` of what runs are not used then. */
+  readonly managedKeys?: boolean;
   /** Given its own address when it is ready, says at which the API server is to call it, for instance at a Service. */
   readonly calledAt?: (url: string) => string;
   /** Makes of its kubeconfig one that leads another way. @returns the path. */
@@ -76,7 +78,7 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
     ...(options.selfSigned === true
       ? ['--certificates=selfSigned', '--certificate-names=127.0.0.1']
       : writeCertificate(folder, authority)),
-    ...writeKeys(folder, keys),
+    ...(options.managedKeys === true ? ['--stamp-keys=managed'] : writeKeys(folder, keys)),
     ...(options.args ?? []),
   ];
   const ready = unready ? {} : { ready: () => isReady(opsUrl) };

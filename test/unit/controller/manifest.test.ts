@@ -80,11 +80,18 @@ test('the controller may do in the whole cluster what it does, and no more', () 
   );
 });
 
-test('leases are only for its own namespace, and but for the first write only its own', () => {
+test('leases and keys are only for its own namespace, and but for the first write only its own', () => {
   expect(rightsOf('Role')).toEqual([
+    'create configmaps',
     'create coordination.k8s.io/leases',
+    'create secrets',
+    'get configmaps clonegate-identity-public-key',
+    'get configmaps clonegate-stamp-public-keys',
     'get coordination.k8s.io/leases clonegate-controller',
+    'get secrets clonegate-identity-key',
+    'patch configmaps clonegate-identity-public-key',
     'patch coordination.k8s.io/leases clonegate-controller',
+    'patch secrets clonegate-identity-key',
   ]);
 });
 

@@ -51,7 +51,10 @@ describe('settings', () => {
       certificateNames: [],
       serviceName: 'clonegate-webhook',
       webhookConfiguration: 'clonegate',
+      stampKeys: 'files',
       stampKeyFile: 'c',
+      stampKeyDuration: 7_776_000_000,
+      stampKeyRetention: 15_552_000_000,
       stampKeyOverlap: 120_000,
       stampPublicKeysFile: 'e',
       identityPublicKeyFile: 'd',
@@ -101,10 +104,10 @@ describe('settings', () => {
       '--ops-port needs a value: whole number from 0 to 65535',
       '--log-level is "loud"; allowed is trace, debug, info, warn, error, fatal, silent',
       'CLONEGATE_NAMESPACE is "No Such"; allowed is name of a namespace',
-      '--stamp-public-keys-file (or CLONEGATE_STAMP_PUBLIC_KEYS_FILE) is required: file',
-      '--identity-key-file (or CLONEGATE_IDENTITY_KEY_FILE) is required: file',
       '--workers is "0"; allowed is whole number from 1 to 64',
       '--lease-duration is "15"; allowed is duration such as 15s or 1m30s, at least 1s',
+      '--stamp-public-keys-file (or CLONEGATE_STAMP_PUBLIC_KEYS_FILE) is required with --stamp-keys=files: file',
+      '--identity-key-file (or CLONEGATE_IDENTITY_KEY_FILE) is required with --stamp-keys=files: file',
     ]);
   });
 
@@ -157,6 +160,7 @@ describe('settings', () => {
       '--tls-key-file (or CLONEGATE_TLS_KEY_FILE) is required with --certificates=files: file',
     );
     expect(parse('--certificates=selfSigned').tlsKeyFile).toBe('');
+    expect(parseSettings('controller', ['--stamp-keys=managed'], {}, machine).identityKeyFile).toBe('');
     expect(parse('--certificates=selfSigned', '--certificate-names=a.example, 10.0.0.1').certificateNames).toEqual([
       'a.example',
       '10.0.0.1',
@@ -178,7 +182,7 @@ describe('the help text', () => {
 
   test('tells the default as one would write it', () => {
     expect(helpText('controller')).toContain('Default: 15s. (CLONEGATE_LEASE_DURATION)');
-    expect(helpText('controller')).toContain('Required. (CLONEGATE_IDENTITY_KEY_FILE)');
+    expect(helpText('controller')).toContain('Required with --stamp-keys=files. (CLONEGATE_IDENTITY_KEY_FILE)');
     expect(helpText('webhook')).toContain('Required with --certificates=files. (CLONEGATE_TLS_KEY_FILE)');
   });
 });
