@@ -8,7 +8,7 @@ import { cleared } from './cleanup.ts';
 import { fitting } from './fit.ts';
 import { growth } from './grow.ts';
 import { about, childMeta, create, hold, isGoing, naming, remove, until } from './parts.ts';
-import { sourceReady } from './source.ts';
+import { sourceLost, sourceReady } from './source.ts';
 import { gate, type Step, type Wait, waitFor } from './step.ts';
 import { bound, claimed, consumed, type Making, type Progress } from './target.ts';
 import { transfer } from './transfer.ts';
@@ -85,9 +85,11 @@ const soon = 1000;
 const ready = gate('snapshot-ready', (o) => {
   const { snapshot } = o.children;
   if (snapshot === undefined || snapshot.status?.readyToUse === true) return undefined;
+  const on = about(volumeSnapshots, snapshot);
+  const lost = sourceLost(o);
+  if (lost !== undefined) return waitFor(phase, lost.reason, lost.message, { on });
   const failure = snapshot.status?.error?.message;
   const message = `${takesOf(o)}${failure === undefined ? '' : ` and says: ${failure}`}`;
-  const on = about(volumeSnapshots, snapshot);
   return waitFor(phase, phase, message, { type: failure === undefined ? 'Normal' : 'Warning', on, atWork: true });
 });
 

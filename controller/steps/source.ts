@@ -83,9 +83,17 @@ function podList(writers: readonly string[]): string {
   return `${writers.length === 1 ? 'pod' : 'pods'} ${some}${more}`;
 }
 
-/** What became of the source after the clone had begun, where it will keep it from coming to an end. */
-export function sourceLost(o: Observed): string | undefined {
+/**
+ * What became of the source after the clone had begun, where it may keep it from coming to an end: CSI's sidecars begin nothing with a
+ * source that is being deleted, and Kubernetes in turn keeps that until nobody reads it any more.
+ */
+export function sourceLost(o: Observed): Pick<Wait, 'reason' | 'message'> | undefined {
   const { source } = o;
-  if (source === undefined || sourceObject(source) !== undefined || isIndependent(o)) return undefined;
-  return `${named(source)} was deleted while it was being cloned`;
+  if (source === undefined || isIndependent(o)) return undefined;
+  const object = sourceObject(source);
+  const name = named(source);
+  if (object === undefined)
+    return { reason: 'CloneWithoutSource', message: `${name} was deleted while it was being cloned` };
+  if (!isGoing(object)) return undefined;
+  return { reason: 'SourceTerminating', message: `${name} is being deleted while it is being cloned` };
 }

@@ -76,7 +76,7 @@ export function consumed(phase: Phase): Step {
     },
     waits: (o) => {
       const lost = sourceLost(o);
-      if (lost !== undefined) return waitFor(phase, 'CloneWithoutSource', lost);
+      if (lost !== undefined) return waitFor(phase, lost.reason, lost.message);
       const own = ownClaim(o);
       const immediately = o.volume.metadata.annotations?.[annotations.bindImmediately] !== undefined;
       if (immediately && !helps(o, own)) return undefined;
@@ -118,7 +118,7 @@ function unbound(o: Observed, claim: Stored<PersistentVolumeClaim>, progress: Pr
   if (claim.status?.phase === 'Bound') return undefined;
   const lost = sourceLost(o);
   const on = about(claims, claim);
-  if (lost !== undefined) return waitFor(progress.phase, 'CloneWithoutSource', lost, { on });
+  if (lost !== undefined) return waitFor(progress.phase, lost.reason, lost.message, { on });
   const message = progress.message(o, keyOf(targetRef(o.volume)));
   return waitFor(progress.phase, progress.phase, message, { type: 'Normal', on, atWork: true });
 }

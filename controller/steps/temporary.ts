@@ -70,7 +70,7 @@ function unbound(o: Observed, claim: Stored<PersistentVolumeClaim>, { phase, mes
   if (claim.status?.phase === 'Lost' && o.filled === undefined)
     return waitFor('Failed', 'ErrClaimLost', `${naming(claims, claim)} lost its volume`, { on });
   const lost = sourceLost(o);
-  if (lost !== undefined) return waitFor(phase, 'CloneWithoutSource', lost, { on });
+  if (lost !== undefined) return waitFor(phase, lost.reason, lost.message, { on });
   return waitFor(phase, phase, message(o, keyOf(claim.metadata)), { type: 'Normal', on, atWork: true });
 }
 

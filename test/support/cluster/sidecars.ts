@@ -15,6 +15,13 @@ const common = [
   '--kube-api-burst=2000',
 ];
 
+/**
+ * A snapshot that is deleted while the driver is still taking it: the sidecar looks at it once it is taken, and when its own picture of it is
+ * not the newest at that moment it looks away for good, since it does not listen to its own writes. Nothing but the resync finds it again,
+ * every 15 minutes by default.
+ */
+const resync = ['--resync-period=5s'];
+
 /** Those that the driver's capabilities call for; a sidecar whose feature is missing would only end at once. */
 export function sidecarProcesses(
   site: Site,
@@ -26,7 +33,9 @@ export function sidecarProcesses(
     sidecarProcess(site, name, `${name}.${driver.name}`, accounts, [`--csi-address=${socket}`, ...args]);
   return [
     sidecar('csi-provisioner', '--extra-create-metadata', '--default-fstype=ext4'),
-    ...(can(driver, 'CREATE_DELETE_SNAPSHOT') ? [sidecar('csi-snapshotter', '--extra-create-metadata')] : []),
+    ...(can(driver, 'CREATE_DELETE_SNAPSHOT')
+      ? [sidecar('csi-snapshotter', '--extra-create-metadata', ...resync)]
+      : []),
     ...(can(driver, 'EXPAND_VOLUME') ? [sidecar('csi-resizer')] : []),
   ];
 }

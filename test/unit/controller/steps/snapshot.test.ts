@@ -77,6 +77,41 @@ describe('a snapshot of a claim', () => {
     });
   });
 
+  test('that is not bound to what it was taken of needs its source', () => {
+    const golden = { namespace: 'golden', uid: 'golden-uid' };
+    const going = claim('source', { metadata: { ...golden, deletionTimestamp: created } });
+    const waits = (change: (stores: World) => void, status = {}) =>
+      plan(
+        elsewhere({
+          strategy: 'snapshot',
+          volume: held,
+          change: (stores) => {
+            stores.claims.upsert(waiting());
+            stores.snapshots.upsert(taken(status));
+            change(stores);
+          },
+        }),
+        allowed,
+      );
+
+    expect(waits(({ claims }) => claims.delete(claim('source', { metadata: golden })))).toMatchObject({
+      wait: {
+        reason: 'CloneWithoutSource',
+        message: 'PersistentVolumeClaim golden/source was deleted while it was being cloned',
+      },
+    });
+    expect(waits(({ claims }) => claims.upsert(going))).toMatchObject({
+      wait: {
+        reason: 'SourceTerminating',
+        message: 'PersistentVolumeClaim golden/source is being deleted while it is being cloned',
+      },
+    });
+    const bound = { boundVolumeSnapshotContentName: 'content' };
+    expect(waits(({ claims }) => claims.upsert(going), bound)).toMatchObject({
+      wait: { reason: 'SnapshotForSmartCloneInProgress' },
+    });
+  });
+
   test('that somebody deletes is taken again when it is gone', () => {
     const going = taken({ readyToUse: true }, { deletionTimestamp: created });
 

@@ -157,6 +157,15 @@ const next: readonly Row[] = [
     becomes: { state: 'waiting', wait: { reason: 'CloneWithoutSource' } },
   },
   {
+    name: 'a source that is on its way out under the driver is told: nothing may be begun with it any more',
+    change: all(withClaims(waiting(), temporary({ phase: 'Pending', capacity: null })), ({ claims }) =>
+      claims.upsert(
+        claim('source', { metadata: { namespace: 'golden', uid: 'golden-uid', deletionTimestamp: created } }),
+      ),
+    ),
+    becomes: { state: 'waiting', wait: { phase: 'CSICloneInProgress', reason: 'SourceTerminating' } },
+  },
+  {
     name: 'a temporary claim without its volume has failed',
     change: withClaims(waiting(), temporary({ phase: 'Lost' })),
     becomes: { state: 'waiting', wait: { phase: 'Failed', reason: 'ErrClaimLost' } },
