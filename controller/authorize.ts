@@ -41,10 +41,7 @@ export async function verify(verifier: Verifier, volume: DataVolume): Promise<Ve
 
 /** A strategy that failed is left for the next one, but what was stamped is the decision as admission made it. */
 function admitted({ metadata, ...rest }: DataVolume): DataVolume {
-  const { annotations: now } = metadata;
-  return now === undefined
-    ? { metadata, ...rest }
-    : { ...rest, metadata: { ...metadata, annotations: asAdmitted(now) } };
+  return { ...rest, metadata: { ...metadata, annotations: asAdmitted(metadata.annotations) } };
 }
 
 function userOf({ user, identity }: VerifiedStamp): UserInfo {

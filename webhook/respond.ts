@@ -93,11 +93,11 @@ function print(message: string): string {
   return cut(oneLine(message), longestMessage);
 }
 
-/** Adds lines that kubectl shows to the requester; each is cut to what the API server passes on. */
+/** With lines that kubectl shows to the requester; each is cut to what the API server passes on. */
 export function withWarnings(response: AdmissionResponse, warnings: readonly string[]): AdmissionResponse {
   if (warnings.length === 0) return response;
   const lines = warnings.map((warning) => cut(oneLine(warning), longestWarning));
-  return { ...response, warnings: [...(response.warnings ?? []), ...lines] };
+  return { ...response, warnings: lines };
 }
 
 /** Adds what the API server writes into its audit log, under `<webhook>/<key>`. */

@@ -40,7 +40,6 @@ const claim = (path: string): readonly (readonly [string, Type])[] => [
 const shape: readonly (readonly [path: string, type: Type])[] = [
   ['metadata.name', 'text'],
   ['metadata.generateName', 'text'],
-  ['metadata.namespace', 'text'],
   ['metadata.uid', 'text'],
   ['metadata.creationTimestamp', 'text'],
   ['metadata.deletionTimestamp', 'text'],

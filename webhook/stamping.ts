@@ -124,5 +124,5 @@ function targetOf({ metadata }: DataVolume): StampTarget {
 }
 
 function identityOf({ uid, groups = [], extra = {} }: UserInfo): StampIdentity {
-  return { ...(uid === undefined ? {} : { uid }), groups, extra };
+  return { uid, groups, extra };
 }

@@ -63,7 +63,7 @@ export function fallenBack({ record, fallbacks }: Standing, decision: string, fa
 const member = ',"fallbacks":';
 
 /** The annotations as they were before any fallback, which is how they were stamped; the same when there was none or it is not sound. */
-export function asAdmitted(metadata: Annotations): Annotations {
+export function asAdmitted(metadata: Annotations = {}): Annotations {
   const decision = metadata[annotations.decision];
   const standing = standingOf(metadata);
   if (decision === undefined || standing?.record.strategy === undefined || standing.fallbacks.length === 0)

@@ -6,7 +6,7 @@ import { type AccessRule, accessRules } from './policy.ts';
 
 /** What identifies the user beyond the name; it may hold private claims, and so it is sealed for the controller. */
 export interface StampIdentity {
-  readonly uid?: string;
+  readonly uid?: string | undefined;
   readonly groups: readonly string[];
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }

@@ -100,6 +100,22 @@ export const equivalents: readonly Equivalent[] = [
     ["keyFor: true for typeof id === 'string'", 'keys are called by texts, so that nothing else finds one'],
     ["read: (protectedHeader.kid) for protectedHeader.kid ?? ''", 'a stamp without a kid has found no key'],
   ]),
+  ...inFile('webhook/shape.ts', [
+    [
+      "faultAt: (keys.pop()) for keys.pop() ?? ''",
+      'a text that is split has a last part; the empty one is for the type alone',
+    ],
+    ["normalize: true for isObject(object['metadata'])", 'a review of an object without metadata is malformed'],
+  ]),
+  ...inFile('webhook/stamping.ts', [
+    ['annotate: (volume.metadata.annotations) for volume.metadata.annotations ?? {}', 'what is ours is in annotations'],
+    [
+      "annotate: (error.code === 'StampTooLarge') for error instanceof StampError && error.code === 'StampTooLarge'",
+      'no other error has that code',
+    ],
+    ['isOurs: true for error instanceof StampError', 'verifyStamp throws nothing else'],
+    ["decidedAnnotations: true for decision.outcome === 'chosen'", 'no other decision has a strategy'],
+  ]),
   ...inFile('webhook/stamped.ts', [
     ['verified: false for !(error instanceof StampError)', 'verifyStamp throws nothing else'],
   ]),

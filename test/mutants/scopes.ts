@@ -113,4 +113,18 @@ export const scopes: readonly Scope[] = [
     parts: { checks: ['rows'], ...functions },
     tests: ['test/unit/webhook/spec.test.ts', 'test/unit/webhook/cdi-rules.test.ts'],
   },
+  {
+    file: 'webhook/shape.ts',
+    parts: { shape: ['rows'], required: ['rows'], ...functions },
+    tests: ['test/unit/webhook/spec.test.ts', 'test/unit/webhook/cdi-rules.test.ts'],
+  },
+  { file: 'webhook/dns.ts', parts: functions, tests: ['test/unit/webhook/spec.test.ts'] },
+  { file: 'webhook/stamping.ts', parts: functions, tests: inWebhook('mutate') },
+  { file: 'webhook/outcome.ts', parts: functions, tests: inWebhook('validate', 'advice') },
+  {
+    file: 'webhook/respond.ts',
+    parts: { statuses: ['members'], ...functions },
+    tests: inWebhook('validate', 'advice', 'routes'),
+  },
+  { file: 'controller/authorize.ts', parts: functions, tests: ['test/unit/controller/authorize.test.ts'] },
 ];

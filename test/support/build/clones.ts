@@ -22,6 +22,7 @@ export interface CloneOptions {
   /** What admission found of all strategies, the chosen one first; in place of `strategy`. */
   readonly candidates?: readonly [Candidate, ...Candidate[]];
   readonly user?: string;
+  readonly userUid?: string;
   readonly groups?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch at which it was stamped. */
@@ -80,7 +81,7 @@ function claimsOf(options: CloneOptions, decided: Readonly<Record<string, string
     target: { namespace, name },
     user,
     rule: 'datavolumes/source',
-    identity: { groups: [...groups, 'system:authenticated'], extra: {} },
+    identity: { uid: options.userUid, groups: [...groups, 'system:authenticated'], extra: {} },
     requestUid: randomUUID(),
     issuedAt: Math.floor(now / 1000),
     ...(decided[annotations.cloneType] === undefined ? {} : { decisionDigest: digestOf(decided) }),

@@ -9,8 +9,9 @@ import {
   type Stored,
   type SubjectAccessReview,
 } from '../../../shared/api/objects.ts';
+import { fallenBack, standingOf } from '../../../shared/decision/fallback.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
-import { claims, namespaces, type Resource } from '../../../shared/kube/resource.ts';
+import { claims, namespaces, type Resource, volumeSnapshots } from '../../../shared/kube/resource.ts';
 import { type Question, strictPolicy } from '../../../shared/trust/access.ts';
 import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
 import { type CloneOptions, stampedClone } from '../../support/build/clones.ts';
@@ -39,12 +40,31 @@ function annotated(volume: Stored<DataVolume>, more: Readonly<Record<string, str
 describe('a stamp', () => {
   test('that belongs to its DataVolume tells what is cloned and for whom', async () => {
     const volume = await stored({ sourceUid: 'source-uid', user: 'jane', groups: ['dev'] });
+    const user = { username: 'jane', groups: ['dev', 'system:authenticated'], extra: {} };
+    expect(await verify(verifier, volume)).toStrictEqual({ valid: true, source, user });
+  });
 
-    expect(await verify(verifier, volume)).toEqual({
-      valid: true,
-      source,
-      user: { username: 'jane', groups: ['dev', 'system:authenticated'], extra: {} },
+  test('tells the uid of its user, by which an authorizer may go', async () => {
+    const volume = await stored({ user: 'jane', userUid: 'uid-of-jane' });
+
+    expect(await verify(verifier, volume)).toMatchObject({ user: { username: 'jane', uid: 'uid-of-jane' } });
+  });
+
+  test('still belongs to its DataVolume when a strategy has failed and the next one is tried', async () => {
+    const volume = await stored({
+      candidates: [
+        { strategy: 'csi-clone', reason: 'Preferred', message: '' },
+        { strategy: 'copy', reason: 'NotPreferred', message: '' },
+      ],
     });
+    const standing = standingOf(volume.metadata.annotations);
+    const decision = volume.metadata.annotations?.[annotations.decision];
+    if (standing === undefined || decision === undefined) throw new Error('a decision was expected');
+    const fallback = { from: 'csi-clone', to: 'copy', message: 'it failed' } as const;
+
+    const fallen = annotated(volume, fallenBack(standing, decision, fallback));
+    expect(fallen.metadata.annotations).toHaveProperty([annotations.cloneType], 'copy');
+    expect(await verify(verifier, fallen)).toMatchObject({ valid: true });
   });
 
   test('speaks for the source that a DataSource led to', async () => {
@@ -217,6 +237,16 @@ describe('the right', () => {
       reason: 'CloneVetoed',
       message: `${by} lets nobody clone (annotation clonegate.io/clone)`,
     });
+  });
+
+  test('is worth nothing against a veto of a snapshot, and a claim of its name has no say', async () => {
+    const snapshot = { ...question, source: { kind: 'VolumeSnapshot', namespace, name: 'source' } as const };
+    const object = { metadata: { ...metadata, namespace, name: 'source' } };
+    const ask = async (kind: Resource<KubeObject>) =>
+      await askRight(reviewer({ allowed: true }, [[kind, object]]).client, snapshot, strictPolicy);
+
+    expect(await ask(volumeSnapshots)).toMatchObject({ answer: 'denied', reason: 'CloneVetoed' });
+    expect(await ask(claims)).toEqual({ answer: 'allowed' });
   });
 
   test('is not there when the veto could not be looked for', async () => {

@@ -3,7 +3,7 @@ import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import { claims, volumeSnapshots } from '../../../shared/kube/resource.ts';
-import { decodeClaims } from '../../../shared/trust/claims.ts';
+import { StampError, verifyStamp } from '../../../shared/trust/stamp.ts';
 import { parseReview } from '../../../webhook/review.ts';
 import { claim } from '../../support/build/storage.ts';
 import {
@@ -11,6 +11,7 @@ import {
   call,
   cloneByReference,
   cloneOf,
+  controllerVerifier,
   createReview,
   decisionOf,
   jane,
@@ -19,11 +20,18 @@ import {
   patchedBy,
   putDataSource,
   updateReview,
+  type World,
   worldWithSource,
 } from './world.ts';
 
 const forged = { [annotations.cloneType]: 'copy', [annotations.decision]: '{}', [annotations.stamp]: 'x.y.z' };
 const ours = [annotations.cloneType, annotations.decision, annotations.stamp];
+
+/** What a stamp says to the controller. */
+async function stampOf({ mutate }: World, volume: DataVolume) {
+  const { metadata } = patchedBy(volume, (await call(mutate, createReview(volume))).response);
+  return await verifyStamp(controllerVerifier, metadata.annotations?.[annotations.stamp]);
+}
 
 describe('mutate, for somebody who may clone', () => {
   it('writes strategy, decision and stamp, and nothing else', async () => {
@@ -115,16 +123,22 @@ describe('mutate, for somebody who may clone', () => {
   it('stamps which claim or snapshot it was, beyond the name', async () => {
     const world = await worldWithSource();
     const uid = await world.put(volumeSnapshots, { metadata: { namespace: 'golden', name: 'daily' } });
-    const stamped = async (source: DataVolume['spec']['source'] & object) => {
-      const volume = cloneOf({ source });
-      const { metadata } = patchedBy(volume, (await call(world.mutate, createReview(volume))).response);
-      const [, payload = ''] = metadata.annotations?.[annotations.stamp]?.split('.') ?? [];
-      return decodeClaims(Buffer.from(payload, 'base64url').toString()).claims.source.uid;
-    };
+    const stamped = async (source: DataVolume['spec']['source'] & object) =>
+      (await stampOf(world, cloneOf({ source }))).source.uid;
     expect(await stamped({ snapshot: { namespace: 'golden', name: 'daily' } })).toBe(uid);
     const { metadata } = world.api.read(claims, { namespace: 'golden', name: 'fedora' });
     expect(await stamped({ pvc: { namespace: 'golden', name: 'fedora' } })).toBe(metadata.uid);
     expect(await stamped({ pvc: { namespace: 'golden', name: 'gone' } })).toBeUndefined();
+  });
+
+  it('seals all that identifies the user, for the controller to ask about the same one', async () => {
+    const { username: _, ...identity } = jane;
+    expect((await stampOf(await worldWithSource(), cloneOf())).identity).toEqual(identity);
+  });
+
+  it('stamps the decision along with it, unless that is put off and made by the controller', async () => {
+    expect(await stampOf(await worldWithSource(), cloneOf())).toHaveProperty('decisionDigest');
+    expect(await stampOf(newWorld(), cloneOf())).not.toHaveProperty('decisionDigest');
   });
 
   it('records a refusal that concerns the object, for validate to pronounce', async () => {
@@ -209,13 +223,30 @@ describe('mutate, called again for the same request', () => {
   it('makes a new stamp when the source was made anew, or when the old one is of another hour', async () => {
     const world = await worldWithSource();
     const mutated = patchedBy(cloneOf(), (await call(world.mutate, createReview(cloneOf()))).response);
-    await world.clock.advance(61_000);
+    await world.clock.advance(60_000);
+    const early = await call(world.mutate, createReview(mutated, { uid: 'request-2' }));
+    expect(operationsOf(early.response)).toEqual([]);
+    await world.clock.advance(1000);
     const late = await call(world.mutate, createReview(mutated, { uid: 'request-2' }));
     expect(late.about?.record?.id).toBe('request-2');
     const stamped = patchedBy(mutated, late.response);
     world.api.remove(claims, { namespace: 'golden', name: 'fedora' });
     await world.put(claims, claim());
     expect((await call(world.mutate, createReview(stamped, { uid: 'request-3' }))).about?.record?.id).toBe('request-3');
+  });
+
+  it.each([
+    ['the strategy', { [annotations.cloneType]: 'copy' }],
+    ['the stamp', { [annotations.stamp]: 'x.y.z' }],
+  ])('puts back %s that another webhook has altered', async (_, altered) => {
+    const world = await worldWithSource();
+    const mutated = patchedBy(cloneOf(), (await call(world.mutate, createReview(cloneOf()))).response);
+    const body = createReview(annotate(mutated, altered), { uid: 'request-2' });
+    const again = await call(world.mutate, body);
+    expect(again.about?.record?.id).toBe('request-2');
+    expect(patchedBy(body.request.object as DataVolume, again.response).metadata.annotations).not.toMatchObject(
+      altered,
+    );
   });
 
   it('asks again, and takes the stamp away from somebody who has lost the right', async () => {
@@ -278,6 +309,15 @@ describe('mutate, when something fails', () => {
     const { response, about } = await call(world.mutate, createReview(volume));
     expect(patchedBy(volume, response).metadata.annotations).toEqual({});
     expect(about?.error).toBe(error);
+  });
+});
+
+describe('mutate, for a clone without any name', () => {
+  it('leaves it unstamped, without a word that would look like a decision', async () => {
+    const volume = cloneOf({}, { name: '' });
+    const { response, about } = await call((await worldWithSource()).mutate, createReview(volume));
+    expect(operationsOf(response)).toEqual([]);
+    expect(about?.error).toBeInstanceOf(StampError);
   });
 });
 

@@ -242,8 +242,35 @@ describe('the shape of a DataVolume', () => {
     ['resources that are a list', { spec: { storage: { resources: [] } } }, ['spec.storage.resources']],
     ['an annotation that is a number', { metadata: { annotations: { a: 1 } } }, ['metadata.annotations']],
     ['a name that is an object', { metadata: { name: {} } }, ['metadata.name']],
+    ['a snapshot without a name', { spec: { source: { snapshot: {} } } }, ['spec.source.snapshot.name']],
+    [
+      'sizes that are a text',
+      { spec: { storage: { resources: { requests: 'big' } } } },
+      ['spec.storage.resources.requests'],
+    ],
   ])('is not that of %s', (_, changes, fields) => {
     expect(fieldsOf(changes)).toEqual(fields);
+  });
+});
+
+describe('a member of a DataVolume', () => {
+  it.each([
+    ...['name', 'generateName', 'uid', 'creationTimestamp', 'deletionTimestamp'].map((key) => `metadata.${key}`),
+    'spec.contentType',
+    'spec.source.pvc',
+    'spec.source.pvc.namespace',
+    'spec.source.snapshot',
+    'spec.source.snapshot.name',
+    'spec.source.snapshot.namespace',
+    'spec.sourceRef',
+    'spec.sourceRef.kind',
+    'spec.sourceRef.name',
+    'spec.sourceRef.namespace',
+  ])('%s is no number', (path) => {
+    const [last = '', ...parents] = path.split('.').toReversed();
+    const object = parents.reduce<object>((child, key) => ({ [key]: child }), { [last]: 7 });
+    const { faults = [] } = readVolume({ spec: {}, ...object }, 'tenant-a');
+    expect(faults.map(({ field }) => field)).toContain(path);
   });
 });
 

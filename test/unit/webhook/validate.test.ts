@@ -30,6 +30,7 @@ describe('validate, for a clone that mutate has stamped', () => {
     const { ruling } = await admit(world, cloneOf());
     expect(ruling.response).toEqual({ uid: 'validating', allowed: true });
     expect(ruling.about).toMatchObject({ access: 'stamped', record: { id: 'mutating', strategy: 'csi-clone' } });
+    expect(ruling.about).not.toHaveProperty('quota');
     expect(world.asked).toHaveLength(1);
   });
 
@@ -225,7 +226,7 @@ describe('validate, for a clone whose stamp does not hold', () => {
     const world = await worldWithSource();
     const { response } = (await admit(world, cloneOf(), (mutated) => annotate(mutated, { [annotations.stamp]: stamp })))
       .ruling;
-    expect(response.status?.message).toMatch(/^StampInvalid: /);
+    expect(response.status).toMatchObject({ code: 409, message: expect.stringMatching(/^StampInvalid: /) as string });
   });
 
   it('does not repeat a refusal that comes without the stamp that belongs to it', async () => {

@@ -54,6 +54,8 @@ export interface World {
 const keys = await generateStampKeys();
 const signer = await loadSigner(keys);
 const verifier = await loadVerifier({ stampPublicKeys: keys.stampPublicKeys });
+/** The controller's, which reads the identity in a stamp as well. */
+export const controllerVerifier = await loadVerifier(keys);
 
 interface WorldOptions {
   /** Of the class `fast`. */
