@@ -129,6 +129,14 @@ export class Tenant {
     return this.#cluster.api.get<PersistentVolumeClaim>(this.path('persistentvolumeclaims', name));
   }
 
+  /** @returns its uid; undefined when there is no such claim. */
+  async removeClaim(name: string): Promise<string | undefined> {
+    if (!(await this.claims()).includes(name)) return undefined;
+    const { metadata } = await this.claim(name);
+    await this.#cluster.api.remove(this.path('persistentvolumeclaims', name));
+    return metadata.uid;
+  }
+
   async claims(): Promise<readonly string[]> {
     const { items } = await this.#cluster.api.get<{ items: PersistentVolumeClaim[] }>(
       this.path('persistentvolumeclaims'),

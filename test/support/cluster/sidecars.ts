@@ -16,11 +16,14 @@ const common = [
 ];
 
 /**
- * A snapshot that is deleted while the driver is still taking it: the sidecar looks at it once it is taken, and when its own picture of it is
- * not the newest at that moment it looks away for good, since it does not listen to its own writes. Nothing but the resync finds it again,
- * every 15 minutes by default.
+ * A snapshot that is deleted, or cannot be told about, while the driver takes it: the sidecar looks at it once more when it is taken, and
+ * where its own picture of it is not the newest at that moment it looks away for good, for it does not listen to its own writes. Only the
+ * resync finds it again, every 15 minutes by default.
  */
-const resync = ['--resync-period=5s'];
+const resync = '--resync-period=5s';
+
+/** A claim that is deleted while it is restored leaves a finalizer on the snapshot, for 5 minutes by default. */
+const sweep = '--snapshot-orphan-sweep-interval=5s';
 
 /** Those that the driver's capabilities call for; a sidecar whose feature is missing would only end at once. */
 export function sidecarProcesses(
@@ -32,10 +35,8 @@ export function sidecarProcesses(
   const sidecar = (name: SidecarName, ...args: readonly string[]): ManagedProcess =>
     sidecarProcess(site, name, `${name}.${driver.name}`, accounts, [`--csi-address=${socket}`, ...args]);
   return [
-    sidecar('csi-provisioner', '--extra-create-metadata', '--default-fstype=ext4'),
-    ...(can(driver, 'CREATE_DELETE_SNAPSHOT')
-      ? [sidecar('csi-snapshotter', '--extra-create-metadata', ...resync)]
-      : []),
+    sidecar('csi-provisioner', '--extra-create-metadata', '--default-fstype=ext4', sweep),
+    ...(can(driver, 'CREATE_DELETE_SNAPSHOT') ? [sidecar('csi-snapshotter', '--extra-create-metadata', resync)] : []),
     ...(can(driver, 'EXPAND_VOLUME') ? [sidecar('csi-resizer')] : []),
   ];
 }

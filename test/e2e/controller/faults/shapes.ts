@@ -13,6 +13,8 @@ export interface Shape {
    * user does not want to wait for.
    */
   readonly full: boolean;
+  /** Name of the one that is the same without all that. */
+  readonly plain: string | undefined;
 }
 
 const ways = [
@@ -24,8 +26,17 @@ const ways = [
 export const shapes: readonly Shape[] = ways.flatMap(({ way, strategy, from }) =>
   [false, true].flatMap((elsewhere) =>
     [false, true].map((full) => {
-      const name = [way, ...(elsewhere ? ['elsewhere'] : []), ...(full ? ['grown', 'late'] : [])].join(' ');
-      return { name, strategy, from, elsewhere, full };
+      const plain = [way, ...(elsewhere ? ['elsewhere'] : [])].join(' ');
+      return full
+        ? { name: `${plain} grown late`, strategy, from, elsewhere, full, plain }
+        : { name: plain, strategy, from, elsewhere, full, plain: undefined };
     }),
   ),
 );
+
+/** @throws Error when there is none of this name. */
+export function shapeOf(name: string): Shape {
+  const shape = shapes.find((one) => one.name === name);
+  if (shape === undefined) throw new Error(`there is no shape ${name}`);
+  return shape;
+}

@@ -1,6 +1,6 @@
 import type { CloneSource, DataVolume } from '../../../../shared/api/datavolume.ts';
 import { annotations } from '../../../../shared/api/names.ts';
-import type { KubeObject, PersistentVolumeClaim, VolumeMode } from '../../../../shared/api/objects.ts';
+import type { KubeObject } from '../../../../shared/api/objects.ts';
 import { generateStampKeys, type StampKeyFiles } from '../../../../shared/trust/keys.ts';
 import { type CloneOptions, stampedClone } from '../../../support/build/clones.ts';
 import { type Cluster, startCluster, until } from '../../../support/cluster/index.ts';
@@ -15,6 +15,7 @@ import { bytesOf, fileSystemWith, mebibyte, overwrite } from '../disk.ts';
 import { Tenant } from '../tenant.ts';
 import { type Interposer, openInterposer } from './interposer.ts';
 import type { Shape } from './shapes.ts';
+import { type Content, isReady, keyOf, kindOf, pathOf, type Source, snapshotOf, snapshots } from './sources.ts';
 import { Trail } from './trail.ts';
 
 /** A cluster with a controller behind an interposer, and two namespaces with sources in both; clones are made in one of them. */
@@ -26,23 +27,16 @@ export interface Clone {
   readonly source: CloneSource;
   /** Those that were planned together have the same. */
   readonly batch: string;
+  readonly alone: boolean;
 }
 
 export interface CloneRequest {
   readonly shape: Shape;
   /** Has a source that no other clone has. */
   readonly ownSource?: boolean;
+  /** Shares no snapshot with others of its source, and so makes every write that there is. */
+  readonly alone?: boolean;
 }
-
-/** What a source holds. */
-export interface Content {
-  readonly mode: VolumeMode;
-  readonly bytes: Buffer;
-  /** What the one file in it holds, where it is a file system. */
-  readonly payload?: Buffer;
-}
-
-export const snapshots = '/apis/snapshot.storage.k8s.io/v1';
 
 /** For a machine that has other things to do as well: a leader that cannot renew in time ends. */
 export const patient = ['--lease-duration=60s', '--renew-deadline=50s'] as const;
@@ -61,6 +55,8 @@ export class Stage {
   readonly contents: ReadonlyMap<string, Content>;
   /** Those whose DataVolume has not been deleted, and so whatever there may be in the end. */
   readonly clones = new Map<string, Clone>();
+  /** Names of sources that were deleted. */
+  readonly removed = new Set<string>();
   readonly #node: PaperNode;
   #controller: RunningController | undefined;
   #count = 0;
@@ -150,14 +146,14 @@ export class Stage {
     this.#count += 1;
     const batch = `batch-${this.#count}`;
     const clones = await Promise.all(
-      requests.map(async ({ shape, ownSource = false }) => {
+      requests.map(async ({ shape, ownSource = false, alone = false }) => {
         this.#count += 1;
         const name = `clone-${this.#count}`;
         const source = { kind: shape.from, namespace: this.placeOf(shape).namespace, name: kindOf(shape) };
-        if (!ownSource) return { name, shape, source, batch };
+        if (!ownSource) return { name, shape, source, batch, alone };
         const own = { ...source, name: `of-${name}` };
         await this.#copySource(own, source.name);
-        return { name, shape, source: own, batch };
+        return { name, shape, source: own, batch, alone };
       }),
     );
     for (const { name, source } of clones)
@@ -171,7 +167,7 @@ export class Stage {
   }
 
   async #begin(clone: Clone, options: Partial<CloneOptions>): Promise<void> {
-    const { name, shape, source, batch } = clone;
+    const { name, shape, source, batch, alone } = clone;
     const claim = {
       storageClassName: shape.full ? 'reflink-wffc' : 'reflink',
       volumeMode: this.contentOf(shape).mode,
@@ -180,7 +176,10 @@ export class Stage {
     const { namespace } = this.home;
     const asked = { namespace, name, source, strategy: shape.strategy, claim, labels: { batch }, ...options };
     const volume = await stampedClone(this.keys, asked);
-    const more = shape.full ? { [annotations.bindImmediately]: '' } : {};
+    const more = {
+      ...(shape.full ? { [annotations.bindImmediately]: '' } : {}),
+      ...(alone ? { [annotations.shareSnapshot]: 'false' } : {}),
+    };
     this.clones.set(name, clone);
     await this.home.post({
       ...volume,
@@ -194,6 +193,7 @@ export class Stage {
   }
 
   async removeSource({ source }: Clone): Promise<void> {
+    this.removed.add(source.name);
     await this.cluster.api.remove(pathOf(source));
   }
 
@@ -233,12 +233,8 @@ export class Stage {
   /** As the storage copies it, so that nothing has to be written into it. */
   async #copySource({ kind, namespace, name }: CloneSource, from: string): Promise<void> {
     if (kind === 'VolumeSnapshot') {
-      await this.cluster.api.post(`${snapshots}/namespaces/${namespace}/volumesnapshots`, {
-        apiVersion: 'snapshot.storage.k8s.io/v1',
-        kind,
-        metadata: { name },
-        spec: { volumeSnapshotClassName: 'reflink', source: { persistentVolumeClaimName: from } },
-      });
+      const object = snapshotOf(name, from);
+      await this.cluster.api.post(`${snapshots}/namespaces/${namespace}/volumesnapshots`, object);
       return;
     }
     const { mode, bytes } = this.contents.get(from) ?? { mode: 'Block', bytes: Buffer.alloc(0) };
@@ -259,7 +255,7 @@ export class Stage {
   }
 
   /** Every claim and snapshot in both namespaces, with its kind. */
-  async sources(): Promise<readonly (KubeObject & { readonly kind: string })[]> {
+  async sources(): Promise<readonly Source[]> {
     const lists = await Promise.all(
       [this.home, this.abroad].flatMap(({ namespace }) =>
         (['PersistentVolumeClaim', 'VolumeSnapshot'] as const).map(async (kind) => {
@@ -270,23 +266,4 @@ export class Stage {
     );
     return lists.flat();
   }
-}
-
-/** What a source of the shape holds. */
-const kindOf = ({ full }: Shape): string => (full ? 'files' : 'block');
-
-const keyOf = (source: CloneSource | (KubeObject & { readonly kind: string })): string => {
-  const { namespace, name } = 'metadata' in source ? source.metadata : source;
-  return `${source.kind} ${namespace}/${name}`;
-};
-
-function pathOf({ kind, namespace, name }: CloneSource): string {
-  return kind === 'VolumeSnapshot'
-    ? `${snapshots}/namespaces/${namespace}/volumesnapshots/${name}`
-    : `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`;
-}
-
-function isReady(object: KubeObject): boolean {
-  const { status } = object as PersistentVolumeClaim & { status?: { readyToUse?: boolean } };
-  return status?.phase === 'Bound' || status?.readyToUse === true;
 }

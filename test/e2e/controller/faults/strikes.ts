@@ -88,3 +88,11 @@ export function pointsOf(writes: readonly string[], of: readonly Point['moment']
     return of.map((moment) => ({ words, nth, moment }));
   });
 }
+
+/** Those of a shape's points that another shape does not have as well. */
+export function pointsBeyond(points: readonly Point[], others: readonly Point[]): readonly Point[] {
+  return points.filter(
+    ({ words, nth, moment }) =>
+      !others.some((other) => other.words === words && other.nth === nth && other.moment === moment),
+  );
+}

@@ -3,7 +3,8 @@ import type { DataVolume } from '../../../../shared/api/datavolume.ts';
 import type { KubeObject, PersistentVolume, PersistentVolumeClaim } from '../../../../shared/api/objects.ts';
 import { until } from '../../../support/cluster/index.ts';
 import { digestOf, fileSystemSize, payloadIn } from '../disk.ts';
-import { type Clone, type Content, type Stage, sizeOf, snapshots } from './stage.ts';
+import { type Content, snapshots } from './sources.ts';
+import { type Clone, type Stage, sizeOf } from './stage.ts';
 
 /** What must hold in the end, whatever has happened. What does not is told in one line each. */
 
@@ -23,7 +24,7 @@ export async function endOf(stage: Stage, clones: readonly Clone[]): Promise<End
 export async function problemsOf(
   stage: Stage,
   clones: readonly Clone[],
-  timeout = 300_000,
+  timeout = 180_000,
 ): Promise<readonly string[]> {
   let volumes: ReadonlyMap<string, DataVolume> = new Map();
   await until(
@@ -32,7 +33,7 @@ export async function problemsOf(
       volumes = await stage.volumes(clones);
       return clones.every(({ name }) => isComplete(volumes.get(name)));
     },
-    { timeout, interval: 500 },
+    { timeout, interval: 1000 },
   ).catch(() => undefined);
   const complete = clones.filter(({ name }) => isComplete(volumes.get(name)));
   const claims = await stage.list<PersistentVolumeClaim>(stage.home.path('persistentvolumeclaims'));
@@ -93,7 +94,7 @@ async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<rea
 }
 
 /** Waits until nothing is left but the sources and complete clones. @returns what is left, or is not as it was. */
-export async function leftoversOf(stage: Stage, timeout = 180_000): Promise<readonly string[]> {
+export async function leftoversOf(stage: Stage, timeout = 90_000): Promise<readonly string[]> {
   let left: readonly string[] = [];
   await until(
     'what clones make on their way to be gone',
@@ -101,14 +102,14 @@ export async function leftoversOf(stage: Stage, timeout = 180_000): Promise<read
       left = [...(await strayObjects(stage)), ...(await unsettledVolumes(stage))];
       return left.length === 0;
     },
-    { timeout, interval: 500 },
+    { timeout, interval: 1000 },
   ).catch(() => undefined);
   return [...left, ...(await changedSources(stage))];
 }
 
 const marked = (object: KubeObject): boolean => JSON.stringify(object.metadata).includes('clonegate.io/');
-const isSource = ({ metadata: { name = '' } }: Pick<KubeObject, 'metadata'>): boolean =>
-  /^(?:block|files|of-clone-\d+)$/.test(name);
+const isSource = ({ removed }: Stage, { metadata: { name = '' } }: Pick<KubeObject, 'metadata'>): boolean =>
+  /^(?:block|files|of-clone-\d+)$/.test(name) && !removed.has(name);
 
 async function strayObjects(stage: Stage): Promise<readonly string[]> {
   const { home, abroad } = stage;
@@ -123,11 +124,13 @@ async function strayObjects(stage: Stage): Promise<readonly string[]> {
   );
   const volumes = await stage.volumes();
   return [
-    ...strays.filter((object) => !isSource(object)).map(({ kind, metadata }) => `${kind} ${metadata.name}`),
-    ...strays.filter((object) => isSource(object) && marked(object)).map(({ metadata }) => `marks on ${metadata.name}`),
+    ...strays.filter((object) => !isSource(stage, object)).map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    ...strays
+      .filter((object) => isSource(stage, object) && marked(object))
+      .map(({ metadata }) => `marks on ${metadata.name}`),
     ...pods.map(({ metadata }) => `Pod ${metadata.name}`),
     ...contents
-      .filter(({ spec }) => !isSource({ metadata: spec.volumeSnapshotRef }))
+      .filter(({ spec }) => !isSource(stage, { metadata: spec.volumeSnapshotRef }))
       .map(({ metadata }) => `VolumeSnapshotContent ${metadata.name}`),
     ...[...volumes]
       .filter(([name]) => !stage.clones.has(name))
@@ -150,7 +153,7 @@ async function unsettledVolumes(stage: Stage): Promise<readonly string[]> {
 
 async function changedSources(stage: Stage): Promise<readonly string[]> {
   const claims = (await stage.sources()).filter(
-    (object) => object.kind === 'PersistentVolumeClaim' && isSource(object),
+    (object) => object.kind === 'PersistentVolumeClaim' && isSource(stage, object),
   );
   const known = new Set([...stage.contents.values()].map(({ bytes }: Content) => digestOf(bytes)));
   return inTurns(claims as readonly PersistentVolumeClaim[], async ({ metadata, spec }) => {
