@@ -39,7 +39,13 @@ demo: tools ## Show the main job end to end on a real control plane (KEEP=1 leav
 
 .PHONY: test
 test: tools ## Run all tests: unit, integration, e2e (ONLY=<word> for some)
+ifeq ($(ONLY),)
+	vitest run --project unit
+# Side by side: both wait for control planes more than they compute.
+	@$(MAKE) --no-print-directory --jobs=2 integration e2e
+else
 	vitest run $(filter)
+endif
 
 .PHONY: unit integration e2e
 unit: install ## Run the unit tests
