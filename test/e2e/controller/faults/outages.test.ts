@@ -6,7 +6,7 @@ import { until } from '../../../support/cluster/index.ts';
 import { startController } from '../../../support/controller.ts';
 import { openInterposer } from './interposer.ts';
 import { Rotation } from './rotation.ts';
-import { type Shape, shapes } from './shapes.ts';
+import { shapeOf, shapes } from './shapes.ts';
 import { type Clone, patient, Stage } from './stage.ts';
 import { Strikes } from './strikes.ts';
 import { endOf, well } from './verdict.ts';
@@ -29,14 +29,27 @@ afterAll(async () => {
   await stage.close();
 });
 
-const onePerShape = async (): Promise<readonly Clone[]> =>
-  stage.plan(shapes.map((shape) => ({ shape, ownSource: true })));
+/** They grow and come late, and so make all kinds of writes. */
+const oneOfEach = async (): Promise<readonly Clone[]> =>
+  stage.plan(shapes.filter(({ full }) => full).map((shape) => ({ shape })));
 
-/** As a kubelet would. */
-async function keepRunning(ended: () => boolean): Promise<void> {
-  while (!ended()) {
+/** Has the controller started again whenever it ends, as a kubelet would, until the work is done. */
+async function kept(work: () => Promise<void>): Promise<void> {
+  let over = false;
+  const keeping = async (): Promise<void> => {
     await stage.controller.process.exited;
-    if (!ended()) await stage.controller.process.start();
+    if (over) return;
+    // It may end again before it is ready.
+    await stage.controller.process.start().catch(() => undefined);
+    await keeping();
+  };
+  const keeper = keeping();
+  try {
+    await work();
+  } finally {
+    over = true;
+    await stage.controller.process.kill();
+    await keeper;
   }
 }
 
@@ -44,7 +57,7 @@ test('a conflict, an overload and an error of the server at every call, one afte
   const rotation = new Rotation();
   stage.interposer.meddler = rotation;
   await stage.startController([...patient, '--retry-period=300ms']);
-  const clones = await onePerShape();
+  const clones = await oneOfEach();
 
   await stage.begin(clones);
 
@@ -128,12 +141,6 @@ describe('a leader that is paused', () => {
   });
 });
 
-function shapeOf(name: string): Shape {
-  const shape = shapes.find((one) => one.name === name);
-  if (shape === undefined) throw new Error(`there is no shape ${name}`);
-  return shape;
-}
-
 test.each([
   ['forward', 86_400_000],
   ['back', -86_400_000],
@@ -146,35 +153,30 @@ test.each([
   });
   const strikes = new Strikes(stage.trail);
   stage.interposer.meddler = strikes;
-  const clones = await onePerShape();
-  let over = false;
-  const kept = keepRunning(() => over);
+  const clones = await oneOfEach();
 
-  await stage.begin(clones);
-  await until('clones to be under way', () => clones.every(({ name }) => strikes.writesOf(name).length >= 3));
-  writeFileSync(file, `${shift}`);
+  await kept(async () => {
+    await stage.begin(clones);
+    await until('clones to be under way', () => clones.every(({ name }) => strikes.writesOf(name).length >= 3));
+    writeFileSync(file, `${shift}`);
 
-  expect(await endOf(stage, clones)).toEqual(well);
-  over = true;
-  await stage.controller.process.kill();
-  await kept;
+    expect(await endOf(stage, clones)).toEqual(well);
+  });
 });
 
 test('an API server that is killed and comes back while clones are under way changes nothing', async () => {
   await stage.startController(patient);
   const strikes = new Strikes(stage.trail);
   stage.interposer.meddler = strikes;
-  const clones = await onePerShape();
-  let over = false;
-  const kept = keepRunning(() => over);
-  await stage.begin(clones);
-  await until('clones to be under way', () => clones.every(({ name }) => strikes.writesOf(name).length >= 3));
+  const clones = await oneOfEach();
 
-  await stage.cluster.apiServer.kill();
-  await stage.cluster.apiServer.start();
+  await kept(async () => {
+    await stage.begin(clones);
+    await until('clones to be under way', () => clones.every(({ name }) => strikes.writesOf(name).length >= 3));
 
-  expect(await endOf(stage, clones)).toEqual(well);
-  over = true;
-  await stage.controller.process.kill();
-  await kept;
+    await stage.cluster.apiServer.kill();
+    await stage.cluster.apiServer.start();
+
+    expect(await endOf(stage, clones)).toEqual(well);
+  });
 });
