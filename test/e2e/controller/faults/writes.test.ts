@@ -37,15 +37,29 @@ interface Case {
 const pointsIn = (name: string, of: readonly Point['moment'][]): readonly Point[] =>
   pointsOf(writesOf.get(name) ?? [], of);
 
-/** Every write of every strategy, in its namespace and into another; of those that grow and come late, what nobody before them had. */
+/**
+ * Every write of every strategy, in its namespace and into another. Those that grow and come late make many that others have made before
+ * them, and so do those of a snapshot that is there: of them, what nobody before them had.
+ */
 function everyPoint(of: readonly Point['moment'][]): readonly Case[] {
   const cases: Case[] = [];
   for (const shape of shapes) {
-    const known = cases.filter((other) => shape.full && other.shape.elsewhere === shape.elsewhere);
+    const isAlike = shape.full || shape.from === 'VolumeSnapshot';
+    const known = cases.filter((other) => isAlike && other.shape.elsewhere === shape.elsewhere);
     const others = [...known.map(({ point }) => point), ...pointsIn(shape.plain ?? '', of)];
     for (const point of pointsBeyond(pointsIn(shape.name, of), others)) cases.push({ shape, point });
   }
   return cases;
+}
+
+/** For a source it matters what it is: those of a snapshot that is there once more, each. */
+function everyPointOfSources(): readonly Case[] {
+  const others = everyPoint(['after']).filter(({ shape }) => shape.full || shape.from !== 'VolumeSnapshot');
+  const restored = shapes.filter(({ full, from }) => !full && from === 'VolumeSnapshot');
+  return [
+    ...others,
+    ...restored.flatMap((shape) => pointsIn(shape.name, ['after']).map((point) => ({ shape, point }))),
+  ];
 }
 
 const nameOf = ({ shape, point }: Case): string => `${shape.name}, ${point.moment} ${point.words} (${point.nth})`;
@@ -169,7 +183,7 @@ test(
   'a source that is deleted after any write is cloned all the same, or the clone says that it goes and holds it up no longer than it lives',
   async () => {
     const ends = { complete: 0, without: 0 };
-    const missed = await inRounds(everyPoint(['after']), async (cases) => {
+    const missed = await inRounds(everyPointOfSources(), async (cases) => {
       const { clones, missed } = await strikeAt(cases, { ownSource: true }, (clone) => async () => {
         await stage.removeSource(clone);
         return 'go on';
