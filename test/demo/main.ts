@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startCluster } from '../support/cluster/index.ts';
+import { interrupted } from '../support/cluster/interrupt.ts';
 import { startController } from '../support/controller.ts';
 import { startWebhook } from '../support/webhook.ts';
 import { NotAsToldError, Story } from './story.ts';
@@ -54,7 +54,7 @@ async function keep(kubeconfig: string, kubectl: string): Promise<void> {
   kubectl create -f ${join(import.meta.dirname, 'manifests/steal.yaml')}
 
 Ctrl-C ends it and removes everything.\n`);
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  await interrupted();
 }
 
 if (values.help) write(`${help}\n`);

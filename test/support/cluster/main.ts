@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ensureBuilt } from './build.ts';
 import { type Cluster, startCluster } from './index.ts';
+import { interrupted } from './interrupt.ts';
 
 const usage = `The embedded control plane: real Kubernetes programs on loopback, all state in a temp folder.
 
@@ -40,20 +41,12 @@ function readCommand(argv: readonly string[]): 'help' | 'build' | 'api' | 'stora
 
 async function serve(tier: 'api' | 'storage'): Promise<void> {
   // From before the start on: a Ctrl-C during the start is obeyed when the start is through.
-  const signal = nextSignal();
+  const signal = interrupted();
   const cluster = await startCluster({ tier, name: 'cluster', log: (line) => process.stderr.write(`${line}\n`) });
   process.stdout.write(howToReach(cluster));
-  const alive = setInterval(() => undefined, 60_000);
   await signal;
-  clearInterval(alive);
   process.stderr.write('stopping\n');
   await cluster.stop();
-}
-
-async function nextSignal(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve());
-  });
 }
 
 function howToReach(cluster: Cluster): string {
