@@ -1,8 +1,9 @@
 import { labels } from '../shared/api/names.ts';
 import type { ObjectReference, Secret, Stored } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '../shared/kube/errors.ts';
+import { isAlreadyExists, isConflict } from '../shared/kube/errors.ts';
 import type { Recorder } from '../shared/kube/events.ts';
+import { getIfExists } from '../shared/kube/get.ts';
 import { secrets } from '../shared/kube/resource.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
@@ -68,11 +69,11 @@ export class AuthorityKeeper {
 
   /** @returns undefined after a write, or after another replica's: then the next look is to tell how things are. */
   async #once(): Promise<Found | undefined> {
-    const { client, configuration, clock, lifetimes } = this.#options;
+    const { client, namespace, secret: name, configuration, clock, lifetimes } = this.#options;
     // In this order: had the Secret changed and been published after the first read, publishing what it held before would be refused as a
     // conflict. So no replica that was slow can take back what another one has told.
     const configured = await readConfigurations(client, configuration);
-    const secret = await this.#read();
+    const secret = await getIfExists(client, secrets, { namespace, name });
     const kept = secret === undefined ? undefined : this.#parse(secret);
     const bundles = bundlesOf(configured);
     const wanted = kept === undefined ? undefined : bundleOf(kept);
@@ -94,16 +95,6 @@ export class AuthorityKeeper {
     if (wanted === undefined || bundles.some((bundle) => bundle !== wanted)) this.#inForce = undefined;
     else if (this.#inForce?.bundle !== wanted) this.#inForce = { bundle: wanted, since: elapsed };
     return this.#inForce === undefined ? 0 : elapsed - this.#inForce.since;
-  }
-
-  async #read(): Promise<Stored<Secret> | undefined> {
-    const { client, namespace, secret } = this.#options;
-    try {
-      return await client.get(secrets, { namespace, name: secret });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
   }
 
   #parse({ data }: Secret): Authorities | undefined {

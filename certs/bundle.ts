@@ -1,6 +1,6 @@
 import type { Stored, WebhookConfiguration } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
-import { isNotFound } from '../shared/kube/errors.ts';
+import { getIfExists } from '../shared/kube/get.ts';
 import { mutatingConfigurations, type Resource, validatingConfigurations } from '../shared/kube/resource.ts';
 
 /**
@@ -23,12 +23,8 @@ type Writer = Pick<Client, 'apply'>;
 export async function readConfigurations(client: Reader, name: string): Promise<readonly Configured[]> {
   const found = await Promise.all(
     kinds.map(async (kind) => {
-      try {
-        return [{ kind, object: await client.get(kind, { name }) }];
-      } catch (error) {
-        if (isNotFound(error)) return [];
-        throw error;
-      }
+      const object = await getIfExists(client, kind, { name });
+      return object === undefined ? [] : [{ kind, object }];
     }),
   );
   return found.flat();

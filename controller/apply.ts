@@ -1,6 +1,7 @@
-import { type KubeObject, keyOf, type Stored } from '../shared/api/objects.ts';
+import { keyOf } from '../shared/api/objects.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
 import { ApiError, isAlreadyExists, isConflict, isForbidden, isNotFound, isRetryable } from '../shared/kube/errors.ts';
+import { getIfExists } from '../shared/kube/get.ts';
 import { dataVolumes } from '../shared/kube/resource.ts';
 import { belongsTo } from './children.ts';
 import type { CreateEffect, DeleteEffect, Effect, PatchEffect } from './effects.ts';
@@ -72,7 +73,8 @@ class Hand {
 
   /** Made by us, and only the answer was lost; or by somebody else, and then it is not touched. */
   async #adopt(key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> {
-    const existing = await find(this.#client, effect, options);
+    const { namespace = '', name = '' } = effect.object.metadata;
+    const existing = await getIfExists(this.#client, effect.resource, { namespace, name }, options);
     if (existing === undefined) return { kind: 'stale' };
     if (!belongsTo(existing, effect)) return { kind: 'refused', wait: foreign(effect) };
     this.#expectations.expect(key, effect.resource, existing);
@@ -106,20 +108,6 @@ class Hand {
     }
     this.#expectations.expectGone(key, resource, ref, uid);
     return { kind: 'written' };
-  }
-}
-
-async function find(
-  client: Pick<Client, 'get'>,
-  { resource, object }: CreateEffect,
-  options: CallOptions,
-): Promise<Stored<KubeObject> | undefined> {
-  const { namespace = '', name = '' } = object.metadata;
-  try {
-    return await client.get(resource, { namespace, name }, options);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
   }
 }
 

@@ -7,7 +7,8 @@ import { asAdmitted } from '../shared/decision/fallback.ts';
 import { describe } from '../shared/decision/rules.ts';
 import { vetoes } from '../shared/decision/veto.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
-import { ApiError, isNotFound } from '../shared/kube/errors.ts';
+import { ApiError } from '../shared/kube/errors.ts';
+import { getIfExists } from '../shared/kube/get.ts';
 import { claims, namespaces, type Resource, volumeSnapshots } from '../shared/kube/resource.ts';
 import { type AccessPolicy, askAccess, type Question } from '../shared/trust/access.ts';
 import type { Verifier } from '../shared/trust/keys.ts';
@@ -110,10 +111,6 @@ async function isVetoed(
   ref: ObjectRef,
   options?: CallOptions,
 ): Promise<boolean> {
-  try {
-    return vetoes(await client.get(resource, ref, options));
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
+  const object = await getIfExists(client, resource, ref, options);
+  return object !== undefined && vetoes(object);
 }

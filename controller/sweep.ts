@@ -1,8 +1,8 @@
 import type { DataVolume } from '../shared/api/datavolume.ts';
 import { type KubeObject, keyOf, type PersistentVolume, type Stored } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
-import { isNotFound } from '../shared/kube/errors.ts';
 import type { Recorder } from '../shared/kube/events.ts';
+import { getIfExists } from '../shared/kube/get.ts';
 import {
   claims,
   dataVolumes,
@@ -165,13 +165,8 @@ async function find(
   { metadata: { namespace = '', name, uid } }: Stored<KubeObject>,
   signal: AbortSignal,
 ): Promise<Stored<KubeObject> | undefined> {
-  try {
-    const found = await client.get(resource, { namespace, name }, { signal });
-    return found.metadata.uid === uid ? found : undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const found = await getIfExists(client, resource, { namespace, name }, { signal });
+  return found?.metadata.uid === uid ? found : undefined;
 }
 
 /** @returns whether nothing is left of it. */

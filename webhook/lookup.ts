@@ -1,7 +1,7 @@
 import type { CloneSource } from '../shared/api/datavolume.ts';
 import type { KubeObject, ObjectRef, PersistentVolumeClaim, Stored, VolumeSnapshot } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
-import { isNotFound } from '../shared/kube/errors.ts';
+import { getIfExists } from '../shared/kube/get.ts';
 import { claims, type Resource, volumeSnapshots } from '../shared/kube/resource.ts';
 
 /** The source as it is now; both undefined when it does not exist. */
@@ -34,10 +34,5 @@ export async function orNothing<T extends KubeObject>(
   { namespace, name }: Required<ObjectRef>,
   signal: AbortSignal,
 ): Promise<Stored<T> | undefined> {
-  try {
-    return await client.get(kind, { namespace, name }, { signal, deadline });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  return await getIfExists(client, kind, { namespace, name }, { signal, deadline });
 }

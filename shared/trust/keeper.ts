@@ -1,9 +1,10 @@
 import { installed, labels } from '../api/names.ts';
-import type { KubeObject, Secret, Stored } from '../api/objects.ts';
+import type { ConfigMap, KubeObject, Secret, Stored } from '../api/objects.ts';
 import type { Client } from '../kube/client.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
+import { isAlreadyExists, isConflict } from '../kube/errors.ts';
 import type { Recorder } from '../kube/events.ts';
-import { configMaps, type Resource, secrets } from '../kube/resource.ts';
+import { getIfExists } from '../kube/get.ts';
+import { configMaps, secrets } from '../kube/resource.ts';
 import type { Clock } from '../process/clock.ts';
 import type { Logger } from '../process/log.ts';
 import type { Metrics } from '../process/metrics.ts';
@@ -183,25 +184,12 @@ function textOf(secret: Secret | undefined): string {
   return Buffer.from(secret?.data?.['keys.json'] ?? '', 'base64').toString();
 }
 
-async function readSecret(options: KeeperOptions, name: string) {
-  return await readOne(options, secrets, name);
+async function readSecret({ client, namespace }: KeeperOptions, name: string): Promise<Stored<Secret> | undefined> {
+  return await getIfExists(client, secrets, { namespace, name });
 }
 
-async function readMap(options: KeeperOptions, name: string) {
-  return await readOne(options, configMaps, name);
-}
-
-async function readOne<T extends KubeObject>(
-  { client, namespace }: KeeperOptions,
-  kind: Resource<T>,
-  name: string,
-): Promise<Stored<T> | undefined> {
-  try {
-    return await client.get(kind, { namespace, name });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+async function readMap({ client, namespace }: KeeperOptions, name: string): Promise<Stored<ConfigMap> | undefined> {
+  return await getIfExists(client, configMaps, { namespace, name });
 }
 
 /** Into `keys.json` of the object as it was read. @throws ApiError `Conflict` or `AlreadyExists` when another was faster. */
