@@ -20,6 +20,7 @@ import { FakeClock } from '../clock.ts';
 import { createController } from './controller.ts';
 import { furnish, sourceVolume } from './furnish.ts';
 import { SimulatedStorage } from './storage.ts';
+import { watchesOf } from './watches.ts';
 
 /**
  * Many clones of one source by snapshots, in the source's namespace and from it into another. The source is written to all the time: with
@@ -113,13 +114,7 @@ export class Crowd {
   }
 
   /** What the watches do; of one kind, or of all. */
-  readonly sync = {
-    volumes: (): void => this.stores.volumes.replace(this.storage.api.all(dataVolumes)),
-    claims: (): void => this.stores.claims.replace(this.storage.api.all(claims)),
-    persistentVolumes: (): void => this.stores.persistentVolumes.replace(this.storage.api.all(persistentVolumes)),
-    snapshots: (): void => this.stores.snapshots.replace(this.storage.api.all(volumeSnapshots)),
-    pods: (): void => this.stores.pods.replace(this.storage.api.all(pods)),
-  };
+  readonly sync = watchesOf(this.stores, this.storage);
 
   syncAll(): void {
     for (const see of Object.values(this.sync)) see();

@@ -13,6 +13,7 @@ import { createController } from './controller.ts';
 import { furnish } from './furnish.ts';
 import type { Kind } from './kinds.ts';
 import { SimulatedStorage } from './storage.ts';
+import { watchesOf } from './watches.ts';
 
 export { bytes } from './furnish.ts';
 export { type Kind, kinds, nameOfKind } from './kinds.ts';
@@ -73,13 +74,7 @@ export class Simulation {
   }
 
   /** What the watches do; of one kind, or of all. */
-  readonly sync = {
-    volumes: (): void => this.stores.volumes.replace(this.storage.api.all(dataVolumes)),
-    claims: (): void => this.stores.claims.replace(this.storage.api.all(claims)),
-    persistentVolumes: (): void => this.stores.persistentVolumes.replace(this.storage.api.all(persistentVolumes)),
-    snapshots: (): void => this.stores.snapshots.replace(this.storage.api.all(volumeSnapshots)),
-    pods: (): void => this.stores.pods.replace(this.storage.api.all(pods)),
-  };
+  readonly sync = watchesOf(this.stores, this.storage);
 
   /** Everybody has a turn. */
   async round(): Promise<void> {
