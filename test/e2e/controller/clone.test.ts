@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { annotations, finalizer, labels } from '../../../shared/api/names.ts';
 import { plainClone } from '../../support/build/clones.ts';
 import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
+import { shell } from '../../support/cluster/shell.ts';
 import { type RunningController, startController } from '../../support/controller.ts';
+import { runbookCommands } from './runbook.ts';
 import { controllerUser, Tenant } from './tenant.ts';
 
 /** The real controller, with its own rights, on a real control plane and a CSI driver whose clones are real. */
@@ -252,6 +254,30 @@ describe('deleting the DataVolume', () => {
     await tenant.kubectl('delete', 'dv', 'copy', '--timeout=20s');
     expect(await tenant.kubectl('get', 'dv', '-o', 'name')).toBe('');
   });
+});
+
+test('the commands of docs/runbook.md answer for a clone that waits', async () => {
+  const { tenant } = await tenantWithSource('runbook');
+  await tenant.clone('copy', { claim: { storageClassName: 'reflink-wffc' } });
+  const { uid = '' } = (await tenant.reaches('copy', 'WaitForFirstConsumer')).metadata;
+
+  const answers: string[] = [];
+  for (const line of runbookCommands({ namespace: tenant.namespace, name: 'copy', uid })) {
+    const { code, output } = await shell(cluster, line);
+    expect(output).not.toMatch(/error/i);
+    expect(code, line).toBe(0);
+    answers.push(output);
+  }
+
+  expect(answers).toEqual([
+    expect.stringMatching(/^copy +WaitForFirstConsumer/m),
+    expect.stringMatching(/Reason: +WaitForFirstConsumer[^]*Events:[^]*WaitForFirstConsumer/),
+    expect.stringContaining('"strategy":"csi-clone"'),
+    expect.stringContaining('persistentvolumeclaim/copy'),
+    expect.stringContaining('No resources found'),
+    expect.stringMatching(/^clonegate-controller +\S/m),
+    'datavolume.cdi.kubevirt.io/copy patched\n',
+  ]);
 });
 
 test('the controller was refused nothing, but for the quota', async () => {

@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { reasons } from '../../../shared/api/reasons.ts';
 import { metricsTable } from '../../../shared/process/metrics.ts';
 import { settingsTable } from '../../../shared/process/settings.ts';
 import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
+import { shell } from '../../support/cluster/shell.ts';
 import { startWebhook } from '../../support/webhook.ts';
 import { clone, create, created, must, setScene } from './scene.ts';
 
@@ -51,24 +51,13 @@ async function apply(manifest: object): Promise<void> {
   await must(cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(manifest) }));
 }
 
-/** As an administrator would, beside the audit log. */
-async function run(command: string): Promise<{ code: number; output: string }> {
-  const { kubectl, folder } = cluster.address;
-  const env = { PATH: `${dirname(kubectl)}:/usr/bin:/bin`, KUBECONFIG: cluster.kubeconfig('admin'), HOME: folder };
-  return await new Promise((resolve) => {
-    execFile('/bin/sh', ['-c', command], { env, cwd: folder }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : 1, output: stdout + stderr });
-    });
-  });
-}
-
 describe('docs/audit.md', () => {
   it('has commands', () => {
     expect(commands.length).toBeGreaterThanOrEqual(12);
   });
 
   it.each(commands)('says %s', async (command) => {
-    const { code, output } = await run(command);
+    const { code, output } = await shell(cluster, command);
     expect(output).not.toMatch(/No resources found|error/i);
     expect(code).toBe(0);
     expect(output.trim()).not.toBe('');
@@ -76,12 +65,12 @@ describe('docs/audit.md', () => {
 
   it('shows who was refused what, by the command for it', async () => {
     const command = commands.find((each) => each.includes('managed-by=clonegate')) ?? '';
-    const { output } = await run(command);
+    const { output } = await shell(cluster, command);
     expect(output).toMatch(/CloneDenied +\S+ +tenant-b +tenant-b\/stolen +PersistentVolumeClaim golden\/fedora/);
   });
 
   it('shows what has no stamp, by the command for it', async () => {
-    const { output } = await run(commands.at(-1) ?? '');
+    const { output } = await shell(cluster, commands.at(-1) ?? '');
     expect(output).toMatch(/^tenant-b +spared +<none>$/m);
     expect(output).not.toMatch(/^tenant-a +disk +<none>$/m);
   });
