@@ -108,7 +108,8 @@ export function observe(
     choice,
     bindsLate: bindsLate(stores, claim),
     children,
-    company: companyOf(volume, source, choice, sharing),
+    // Who has a snapshot looks for nobody to take one with.
+    company: children.snapshot === undefined ? companyOf(volume, source, choice, sharing) : nobody,
     filled,
     mounted,
     helperImage,

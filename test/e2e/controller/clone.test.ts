@@ -265,7 +265,7 @@ test('the commands of docs/runbook.md answer for a clone that waits', async () =
   for (const line of runbookCommands({ namespace: tenant.namespace, name: 'copy', uid })) {
     const { code, output } = await shell(cluster, line);
     expect(output).not.toMatch(/error/i);
-    expect(code, line).toBe(0);
+    expect(code).toBe(0);
     answers.push(output);
   }
 
