@@ -1,0 +1,88 @@
+/**
+ * What the controller and the program in the copy pod say to each other. The pod has no network and no token: it is told by its arguments
+ * and environment, tells its progress line by line on standard output, and its end in its termination message, which the kubelet puts into
+ * the pod's status.
+ */
+
+/** `kubevirt`: one disk image, a device or the file `disk.img`. `archive`: a tree of files. CDI's names. */
+export const contentTypes = ['kubevirt', 'archive'] as const;
+export type ContentType = (typeof contentTypes)[number];
+
+/** Where the volumes are in the pod: a folder for volumeMode Filesystem, a device for Block. */
+export const copyPaths = {
+  source: { Filesystem: '/source', Block: '/dev/source' },
+  destination: { Filesystem: '/destination', Block: '/dev/destination' },
+} as const;
+
+/** The disk image in a volume of volumeMode Filesystem, where KubeVirt looks for it. */
+export const diskImage = 'disk.img';
+
+/** How KubeVirt's own processes run (user and group `qemu`); a disk image belongs to them. */
+export const qemuId = 107;
+
+/** One line on standard output, JSON, at most every second, beside the program's log lines: told apart by `"copy":"progress"`. */
+export interface CopyProgress {
+  readonly copy: 'progress';
+  readonly step: 'copying' | 'verifying';
+  /** Bytes gone over so far, holes included, and of how many; decimal, since they may be larger than what JSON numbers hold. */
+  readonly done: string;
+  readonly total: string;
+  /** Bytes per second, lately. */
+  readonly rate: number;
+  /** Seconds that are left at this rate; absent when nobody can tell. */
+  readonly remaining?: number;
+}
+
+/** Why a copy failed. What to do about each stands in the table of reasons. */
+export const copyFailures = [
+  /** The destination is full. */
+  'CopyNoSpace',
+  /** Reading or writing failed in the storage; `offset` tells where, if the tool does. */
+  'CopyIOError',
+  'CopyPermissionDenied',
+  /** What is there is not what the content type says: no `disk.img`, a device node or a socket in a tree, an image in another format. */
+  'CopyContentInvalid',
+  /** The destination holds fewer bytes than the image has. */
+  'CopyTargetTooSmall',
+  /** What was read back is not what was read. */
+  'CopyVerificationFailed',
+  /** The tool ended in a way that it does not explain. */
+  'CopyToolFailed',
+] as const;
+export type CopyFailure = (typeof copyFailures)[number];
+
+/** The termination message, JSON, at most 4096 bytes. */
+export type CopyResult =
+  | {
+      readonly outcome: 'succeeded';
+      /** Bytes gone over. */
+      readonly bytes: string;
+      readonly seconds: number;
+      /** `sha256:<hex>` of the content, where verification was asked for. */
+      readonly digest?: string;
+    }
+  | {
+      readonly outcome: 'failed';
+      readonly reason: CopyFailure;
+      /** One sentence, with the tool's own words in it; no line breaks, at most 1,000 characters. */
+      readonly message: string;
+      /** Whether trying again could help. */
+      readonly retry: boolean;
+    };
+
+/** The program's arguments, `--name=value`; flags are `true` or `false`. */
+export const copyArguments = [
+  /** One of {@link contentTypes}. */
+  'content',
+  /** `Filesystem` or `Block`; the paths follow from it. */
+  'source-mode',
+  'destination-mode',
+  /** Allocate every block instead of leaving holes. */
+  'preallocation',
+  /** Read the destination again and compare digests. */
+  'verify',
+  /** Bytes per second; 0 for no limit. */
+  'bandwidth',
+  /** Bytes that a new `disk.img` is to be given, as the source's where that is larger; 0 for the source's. */
+  'image-size',
+] as const;
