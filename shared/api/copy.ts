@@ -14,11 +14,20 @@ export const copyPaths = {
   destination: { Filesystem: '/destination', Block: '/dev/destination' },
 } as const;
 
+/** Where the program writes its end; what `terminationMessagePath` of a container is by default. */
+export const terminationLog = '/dev/termination-log';
+
 /** The disk image in a volume of volumeMode Filesystem, where KubeVirt looks for it. */
 export const diskImage = 'disk.img';
 
 /** How KubeVirt's own processes run (user and group `qemu`); a disk image belongs to them. */
 export const qemuId = 107;
+
+/**
+ * What a copy of a tree needs beside user 0, since it restores owners, modes, times and file capabilities that are not its own. A disk image
+ * needs none and is copied as {@link qemuId}.
+ */
+export const archiveCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETFCAP'] as const;
 
 /** One line on standard output, JSON, at most every second, beside the program's log lines: told apart by `"copy":"progress"`. */
 export interface CopyProgress {
@@ -37,7 +46,7 @@ export interface CopyProgress {
 export const copyFailures = [
   /** The destination is full. */
   'CopyNoSpace',
-  /** Reading or writing failed in the storage; `offset` tells where, if the tool does. */
+  /** Reading or writing failed in the storage. */
   'CopyIOError',
   'CopyPermissionDenied',
   /** What is there is not what the content type says: no `disk.img`, a device node or a socket in a tree, an image in another format. */
@@ -66,6 +75,8 @@ export type CopyResult =
       readonly reason: CopyFailure;
       /** One sentence, with the tool's own words in it; no line breaks, at most 1,000 characters. */
       readonly message: string;
+      /** Of `CopyIOError`: the byte of the image where it happened, decimal; absent when the tool does not tell. */
+      readonly offset?: string;
       /** Whether trying again could help. */
       readonly retry: boolean;
     };
