@@ -87,7 +87,7 @@ function ofServiceAccount(root: string): Access {
 }
 
 async function load(options: AccessOptions): Promise<KubeConfig> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('./kube-config.ts');
   const config = new KubeConfig();
   const place = options.kubeconfig ?? 'the default kubeconfig';
   try {
