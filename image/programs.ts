@@ -1,0 +1,5 @@
+/** What the image holds: `/app/<name>.mjs` is the program whose main file stands here. */
+export const programs = {
+  webhook: 'webhook/main.ts',
+  controller: 'controller/main.ts',
+} as const satisfies Readonly<Record<string, string>>;

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Puts programs and the shared libraries that they need into FOLDER, at their places, with the licences of the packages they are from:
+#     tools.sh FOLDER PROGRAM...
+# Left out is what every base image for Node has because Node itself needs it: the C library has to be the base's own.
+set -eu
+folder=$1
+shift
+in_base='libc6 libgcc-s1 libstdc++6'
+
+# copy FILE MODE. /lib may be a link to /usr/lib here and a folder in the base; the loader looks into both.
+copy() {
+  name=$(basename "$(readlink -f "$1")")
+  package=$(dpkg-query --search "*/$name" | head -n 1 | cut -d : -f 1)
+  case " $in_base " in *" $package "*) return ;; esac
+  install -D -m "$2" "$1" "$folder/usr/${1#/usr}"
+  install -D -m 644 -t "$folder/usr/share/doc/$package" "/usr/share/doc/$package/copyright"
+}
+
+for program; do
+  copy "$program" 755
+  needed=$(ldd "$program")
+  case $needed in *'not found'*) echo "$program: $needed" >&2 && exit 1 ;; esac
+  for library in $(echo "$needed" | awk '$2 == "=>" { print $3 }'); do
+    copy "$library" 644
+  done
+done

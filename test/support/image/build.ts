@@ -1,0 +1,110 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import manifest from '../../../package.json' with { type: 'json' };
+import { cached, cacheRoot, keyOfInputs } from '../cluster/cache.ts';
+import { startProgress } from '../cluster/progress.ts';
+import { run } from '../csi/command.ts';
+import { ensurePackages, type Packages } from '../packages.ts';
+import { checkout, contextKey } from './context.ts';
+import { archive, type Facts, factsOf } from './layout.ts';
+import { dropOld, markUsed } from './old.ts';
+import { type Bases, ensureBases, type Recipe, readRecipe } from './stand-ins.ts';
+import { openStore, type Store } from './store.ts';
+import { tool } from './tool.ts';
+
+/** Builds the image from the Dockerfile as it stands, without Docker and without a registry. */
+
+/** What an image says of where it comes from; the defaults are the Dockerfile's. */
+export interface Origin {
+  /** The commit. */
+  readonly revision: string;
+  /** The commit's time, in seconds since 1970; also that of every file in the image that is ours. */
+  readonly time: number;
+}
+
+export interface BuiltImage {
+  readonly key: string;
+  /** `localhost/clonegate:KEY`, by which the archive calls it. */
+  readonly reference: string;
+  /** A tar of an OCI layout. */
+  readonly archive: string;
+  /** What umoci has unpacked of it for runc: `rootfs` and `config.json`. */
+  readonly unpacked: string;
+  readonly facts: Facts;
+}
+
+export const builders: Packages = { buildah: 'buildah', umoci: 'umoci', mmdebstrap: 'mmdebstrap', runc: 'runc' };
+const noOrigin: Origin = { revision: 'unknown', time: 0 };
+
+/** Builds it when nobody has yet from the same sources; a minute the first time, then some ten seconds after a change. @throws Error when packages are missing. */
+export async function buildImage(origin = noOrigin, env = process.env): Promise<BuiltImage> {
+  const root = cacheRoot(env);
+  await ensurePackages('building the image without Docker', builders);
+  const recipe = await readRecipe();
+  const key = keyOfInputs([contextKey(), recipe.key, origin.revision, String(origin.time)]);
+  const reference = `localhost/clonegate:${key}`;
+  const folder = await cached({
+    root,
+    name: `image-${key}`,
+    make: async (folder) => await make(folder, { root, recipe, origin, reference }),
+    onWait: (line) => process.stderr.write(`${line}\n`),
+  });
+  await markUsed(folder);
+  const facts = JSON.parse(await readFile(join(folder, 'facts.json'), 'utf8')) as Facts;
+  return { key, reference, archive: join(folder, 'image.tar'), unpacked: join(folder, 'unpacked'), facts };
+}
+
+interface Making {
+  readonly root: string;
+  readonly recipe: Recipe;
+  readonly origin: Origin;
+  readonly reference: string;
+}
+
+async function make(folder: string, { root, recipe, origin, reference }: Making): Promise<void> {
+  const progress = startProgress('building the image (once)');
+  const logFile = join(folder, 'log');
+  const layout = join(folder, 'layout');
+  const unpacked = join(folder, 'unpacked');
+  try {
+    await dropOld(root);
+    // What a try that was interrupted has left.
+    await Promise.all([layout, unpacked].map(async (path) => await rm(path, { recursive: true, force: true })));
+    const store = openStore(join(root, 'image-store'));
+    const bases = await ensureBases(store, recipe, join(root, 'image-store'), (what) => progress.now(what));
+    progress.now('bundling the programs and gathering the tools');
+    await buildInto(store, { bases, origin, reference, logFile });
+    progress.now('packing');
+    await store.buildah(['push', reference, `oci:${layout}:${reference}`], logFile);
+    await writeFile(join(folder, 'facts.json'), JSON.stringify(await factsOf(layout)));
+    await archive(layout, join(folder, 'image.tar'), logFile);
+    await tool('umoci', ['unpack', '--image', `${layout}:${reference}`, unpacked], { logFile });
+    await rm(layout, { recursive: true });
+    progress.done('done');
+  } catch (error) {
+    progress.done('failed');
+    throw error;
+  }
+}
+
+export interface BuildOptions {
+  readonly bases: Bases;
+  readonly origin: Origin;
+  readonly reference: string;
+  readonly logFile: string;
+  /** Folder of the sources; default this checkout. */
+  readonly context?: string;
+  readonly more?: readonly string[];
+}
+
+/** From the Dockerfile of `context`. Every file has the same time, so equal sources give an equal image. */
+export async function buildInto(store: Store, options: BuildOptions): Promise<void> {
+  const { bases, origin, reference, logFile, context = checkout, more = [] } = options;
+  const created = new Date(origin.time * 1000).toISOString().replace('.000Z', 'Z');
+  const args = { ...bases, VERSION: manifest.version, REVISION: origin.revision, CREATED: created };
+  const given = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
+  // What npm has downloaded once for this machine it need not download again.
+  const volume = `--volume=${await run('npm', 'config', 'get', 'cache')}:/root/.npm`;
+  const flags = ['--layers', `--timestamp=${origin.time}`, volume, '--tag', reference];
+  await store.buildah(['build', ...flags, ...given, ...more, context], logFile);
+}
