@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
 import type { Cluster, ManagedProcess } from './cluster/index.ts';
 import { freePort } from './cluster/ports.ts';
+import type { Runner } from './webhook.ts';
 
 /** The real controller as a process beside a cluster, under its own ServiceAccount and with the rights that its manifest gives it. */
 
@@ -24,6 +25,8 @@ export interface ControllerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Makes the kubeconfig that it is given from the one of its ServiceAccount. */
   readonly through?: (kubeconfig: string) => string;
+  /** Runs it in another way than from its sources, given all its flags but the kubeconfig. */
+  readonly runner?: Runner;
 }
 
 export interface RunningController {
@@ -44,11 +47,7 @@ export async function startController(cluster: Cluster, options: ControllerOptio
   const name = options.name ?? account;
   const port = await freePort();
   const opsUrl = `http://127.0.0.1:${port}`;
-  const kubeconfig = await cluster.serviceAccountKubeconfig(namespace, account);
-  const args = [
-    ...(options.preload === undefined ? [] : [`--import=${options.preload}`]),
-    join(root, 'controller/main.ts'),
-    `--kubeconfig=${options.through === undefined ? kubeconfig : options.through(kubeconfig)}`,
+  const flags = [
     `--namespace=${namespace}`,
     `--pod-name=${name}`,
     '--ops-host=127.0.0.1',
@@ -58,10 +57,19 @@ export async function startController(cluster: Cluster, options: ControllerOptio
       : writeKeys(join(cluster.address.folder, `${name}-keys`), keys)),
     ...(options.args ?? []),
   ];
-  const program = await cluster.run(name, process.execPath, args, {
-    ...(options.env === undefined ? {} : { env: options.env }),
-    ready: () => (options.standsBy === true ? isReady(opsUrl) : leads(opsUrl)),
-  });
+  const ready = (): Promise<boolean> => (options.standsBy === true ? isReady(opsUrl) : leads(opsUrl));
+  const fromSources: Runner = async () => {
+    const kubeconfig = await cluster.serviceAccountKubeconfig(namespace, account);
+    const args = [
+      ...(options.preload === undefined ? [] : [`--import=${options.preload}`]),
+      join(root, 'controller/main.ts'),
+      `--kubeconfig=${options.through === undefined ? kubeconfig : options.through(kubeconfig)}`,
+      ...flags,
+    ];
+    const env = options.env === undefined ? {} : { env: options.env };
+    return await cluster.run(name, process.execPath, args, { ...env, ready });
+  };
+  const program = await (options.runner ?? fromSources)({ name, account, flags, ready });
   return { process: program, keys, opsUrl };
 }
 

@@ -6,7 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { type Issued, issueAuthority, issueServing } from '../../certs/issue.ts';
 import { annotations } from '../../shared/api/names.ts';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
-import { type Cluster, type ManagedProcess, until } from './cluster/index.ts';
+import { type Cluster, type ManagedProcess, type RunOptions, until } from './cluster/index.ts';
 import { freePort } from './cluster/ports.ts';
 
 /**
@@ -32,9 +32,23 @@ export interface WebhookOptions {
   readonly calledAt?: (url: string) => string;
   /** Makes of its kubeconfig one that leads another way. @returns the path. */
   readonly through?: (kubeconfig: string) => string;
+  /** Runs it in another way than from its sources, given all its flags but the kubeconfig. */
+  readonly runner?: Runner;
   /** Return as soon as the process runs, whether or not it does its work; nobody is told to call it. */
   readonly unready?: boolean;
 }
+
+/** What a {@link Runner} is to run. */
+export interface Started extends Pick<RunOptions, 'ready'> {
+  /** Among the cluster's processes. */
+  readonly name: string;
+  /** ServiceAccount, in `clonegate-system`. */
+  readonly account: string;
+  readonly flags: readonly string[];
+}
+
+/** Starts one of our programs beside a cluster. @returns when it is ready. */
+export type Runner = (started: Started) => Promise<ManagedProcess>;
 
 export interface RunningWebhook {
   readonly process: ManagedProcess;
@@ -63,10 +77,7 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
   const folder = join(cluster.address.folder, name);
   const [port, opsPort] = [await freePort(), await freePort()];
   const opsUrl = `http://127.0.0.1:${opsPort}`;
-  const kubeconfig = await cluster.serviceAccountKubeconfig(namespace, account);
-  const args = [
-    join(root, 'webhook/main.ts'),
-    `--kubeconfig=${options.through?.(kubeconfig) ?? kubeconfig}`,
+  const flags = [
     `--namespace=${namespace}`,
     `--pod-name=${name}`,
     '--host=127.0.0.1',
@@ -82,7 +93,12 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
     ...(options.args ?? []),
   ];
   const ready = unready ? {} : { ready: () => isReady(opsUrl) };
-  const process_ = await cluster.run(name, process.execPath, args, ready);
+  const fromSources: Runner = async () => {
+    const kubeconfig = await cluster.serviceAccountKubeconfig(namespace, account);
+    const access = `--kubeconfig=${options.through?.(kubeconfig) ?? kubeconfig}`;
+    return await cluster.run(name, process.execPath, [join(root, 'webhook/main.ts'), access, ...flags], ready);
+  };
+  const process_ = await (options.runner ?? fromSources)({ name, account, flags, ...ready });
   const url = `https://127.0.0.1:${port}`;
   const ca = authority.certificatePem;
   const trusted = options.selfSigned === true ? undefined : ca;

@@ -28,6 +28,8 @@ export interface ManagedProcess {
   readonly logFile: string;
   /** `undefined` while it does not run. */
   readonly pid: number | undefined;
+  /** Of the run that ended last; `undefined` while it runs, and when a signal ended it. */
+  readonly exitCode: number | undefined;
   /** Starts it with the same arguments (and so the same ports) and waits until it is ready. @throws Error with the end of its log when it ends first. */
   start(): Promise<void>;
   /** Ends it with a signal, SIGKILL unless told otherwise, and waits until it is gone. Does nothing when it does not run. */
@@ -56,6 +58,9 @@ export function createProcess(spec: ProcessSpec): ManagedProcess {
     logFile: spec.logFile,
     get pid() {
       return running()?.pid;
+    },
+    get exitCode() {
+      return child?.exitCode ?? undefined;
     },
     get exited() {
       return exited();
