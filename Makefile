@@ -11,6 +11,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 ONLY ?=
 KEEP ?=
 QUICK ?=
+AGAIN ?=
 # Some words stand for several folders.
 admission := unit/webhook integration/webhook trust decision policies
 filter = $(if $(ONLY),$(or $(value $(ONLY)),$(ONLY)))
@@ -82,6 +83,10 @@ format: install ## Format everything
 .PHONY: cluster
 cluster: tools ## Start the embedded control plane alone and print how to reach it (Ctrl-C ends it)
 	@node test/support/cluster/main.ts --tier storage
+
+.PHONY: image
+image: install ## Build the container image without Docker, as root on Debian (AGAIN=1 builds it twice and compares)
+	@node test/support/image/main.ts $(if $(AGAIN),--again)
 
 .PHONY: csi-sanity
 csi-sanity: tools ## Run the CSI conformance suite on the test driver

@@ -1,11 +1,11 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import manifest from '../../../package.json' with { type: 'json' };
 import { cached, cacheRoot, keyOfInputs } from '../cluster/cache.ts';
 import { startProgress } from '../cluster/progress.ts';
 import { run } from '../csi/command.ts';
 import { ensurePackages, type Packages } from '../packages.ts';
-import { checkout, contextKey } from './context.ts';
+import { allowed, checkout, contextKey } from './context.ts';
 import { archive, type Facts, factsOf } from './layout.ts';
 import { dropOld, markUsed } from './old.ts';
 import { type Bases, ensureBases, type Recipe, readRecipe } from './stand-ins.ts';
@@ -36,7 +36,11 @@ export interface BuiltImage {
 export const builders: Packages = { buildah: 'buildah', umoci: 'umoci', mmdebstrap: 'mmdebstrap', runc: 'runc' };
 const noOrigin: Origin = { revision: 'unknown', time: 0 };
 
-/** Builds it when nobody has yet from the same sources; a minute the first time, then some ten seconds after a change. @throws Error when packages are missing. */
+/**
+ * Builds it when nobody has yet from the same sources and with the same origin: a minute or two, and without an origin, as tests want it, some
+ * ten seconds after a change of the sources alone.
+ * @throws Error when packages are missing.
+ */
 export async function buildImage(origin = noOrigin, env = process.env): Promise<BuiltImage> {
   const root = cacheRoot(env);
   await ensurePackages('building the image without Docker', builders);
@@ -73,7 +77,8 @@ async function make(folder: string, { root, recipe, origin, reference }: Making)
     const store = openStore(join(root, 'image-store'));
     const bases = await ensureBases(store, recipe, join(root, 'image-store'), (what) => progress.now(what));
     progress.now('bundling the programs and gathering the tools');
-    await buildInto(store, { bases, origin, reference, logFile });
+    // buildah 1.28 takes a label out of an earlier build although the argument that stands in it is another one now.
+    await buildInto(store, { bases, origin, reference, logFile, fresh: origin !== noOrigin });
     progress.now('packing');
     await store.buildah(['push', reference, `oci:${layout}:${reference}`], logFile);
     await writeFile(join(folder, 'facts.json'), JSON.stringify(await factsOf(layout)));
@@ -87,6 +92,32 @@ async function make(folder: string, { root, recipe, origin, reference }: Making)
   }
 }
 
+/**
+ * Builds it once more, out of a copy of the sources in another folder and with no layer of an earlier build; nothing of it is kept.
+ * @returns what should be the same as of the first.
+ */
+export async function buildAgain(origin = noOrigin, env = process.env): Promise<Facts> {
+  const images = join(cacheRoot(env), 'image-store');
+  const store = openStore(images);
+  const folder = await mkdtemp(join(images, 'again-'));
+  const [context, layout, logFile] = ['context', 'layout', 'log'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const reference = `localhost/clonegate-again:${basename(folder)}`;
+  try {
+    for (const path of ['Dockerfile', '.dockerignore', ...allowed()])
+      await cp(join(checkout, path), join(context, path), { recursive: true });
+    const bases = await ensureBases(store, await readRecipe(), images, () => undefined);
+    await buildInto(store, { bases, origin, reference, logFile, context, fresh: true });
+    await store.buildah(['push', '--rm', reference, `oci:${layout}:${reference}`], logFile);
+    return await factsOf(layout);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
 export interface BuildOptions {
   readonly bases: Bases;
   readonly origin: Origin;
@@ -94,17 +125,18 @@ export interface BuildOptions {
   readonly logFile: string;
   /** Folder of the sources; default this checkout. */
   readonly context?: string;
-  readonly more?: readonly string[];
+  /** Do everything again, and use no layer of an earlier build. */
+  readonly fresh?: boolean;
 }
 
 /** From the Dockerfile of `context`. Every file has the same time, so equal sources give an equal image. */
 export async function buildInto(store: Store, options: BuildOptions): Promise<void> {
-  const { bases, origin, reference, logFile, context = checkout, more = [] } = options;
+  const { bases, origin, reference, logFile, context = checkout, fresh = false } = options;
   const created = new Date(origin.time * 1000).toISOString().replace('.000Z', 'Z');
   const args = { ...bases, VERSION: manifest.version, REVISION: origin.revision, CREATED: created };
   const given = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
   // What npm has downloaded once for this machine it need not download again.
   const volume = `--volume=${await run('npm', 'config', 'get', 'cache')}:/root/.npm`;
-  const flags = ['--layers', `--timestamp=${origin.time}`, volume, '--tag', reference];
-  await store.buildah(['build', ...flags, ...given, ...more, context], logFile);
+  const flags = [fresh ? '--no-cache' : '--layers', `--timestamp=${origin.time}`, volume, '--tag', reference];
+  await store.buildah(['build', ...flags, ...given, context], logFile);
 }

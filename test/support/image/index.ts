@@ -1,6 +1,6 @@
 import { buildImage } from './build.ts';
 
-export { type BuiltImage, buildImage, type Origin } from './build.ts';
+export { type BuiltImage, buildAgain, buildImage, type Origin } from './build.ts';
 
 /**
  * The image of this checkout, built when nobody has yet, for whoever runs pods.
