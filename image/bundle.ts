@@ -33,6 +33,8 @@ export async function bundle({ root, programs, to }: BundleOptions): Promise<Met
     target: 'node24',
     format: 'esm',
     outExtension: { '.js': '.mjs' },
+    // Names of sources, which are in the bundle, must not tell where node_modules lies when that is a link.
+    preserveSymlinks: true,
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
     banner: { js: banner },
