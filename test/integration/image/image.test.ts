@@ -157,8 +157,11 @@ describe('webhook and controller out of the image', () => {
     await installWebhook(cluster);
     await installController(cluster);
     [webhook, controller] = await Promise.all([
-      startWebhook(cluster, { selfSigned: true, managedKeys: true, runner: podOf(cluster, image, 'webhook') }),
-      startController(cluster, { managedKeys: true, runner: podOf(cluster, image, 'controller', anyUser) }),
+      startWebhook(cluster, { selfSigned: true, managedKeys: true, runner: podOf(cluster, image, '/app/webhook.mjs') }),
+      startController(cluster, {
+        managedKeys: true,
+        runner: podOf(cluster, image, '/app/controller.mjs', { user: anyUser }),
+      }),
     ]);
     await setScene(cluster);
   });

@@ -13,6 +13,7 @@ export interface ContainerSpec {
   readonly folder: string;
   /** In place of the image's own arguments. */
   readonly args: readonly string[];
+  /** In addition to the image's, or in place of those of the same name. */
   readonly env?: Readonly<Record<string, string>>;
   readonly mounts?: readonly Mount[];
   /** Default is the image's. */
@@ -76,7 +77,6 @@ function configOf(image: BuiltImage, spec: ContainerSpec): object {
   const config = JSON.parse(readFileSync(join(image.unpacked, 'config.json'), 'utf8')) as RuntimeConfig;
   const [entrypoint = ''] = config.process.args;
   const id = basename(spec.folder);
-  const own = { ...spec.env, [markerVariable]: id };
   return {
     ...config,
     root: { path: join(image.unpacked, 'rootfs'), readonly: spec.writableRoot !== true },
@@ -84,7 +84,7 @@ function configOf(image: BuiltImage, spec: ContainerSpec): object {
       ...config.process,
       terminal: false,
       args: [entrypoint, ...spec.args],
-      env: [...config.process.env, ...Object.entries(own).map(([name, value]) => `${name}=${value}`)],
+      env: withVariables(config.process.env, { ...spec.env, [markerVariable]: id }),
       user: spec.user ?? config.process.user,
       capabilities: {},
       noNewPrivileges: true,
@@ -96,6 +96,12 @@ function configOf(image: BuiltImage, spec: ContainerSpec): object {
       cgroupsPath: `/${idOf(spec)}`,
     },
   };
+}
+
+/** A variable that is there twice counts as what it is first. */
+function withVariables(env: readonly string[], own: Readonly<Record<string, string>>): readonly string[] {
+  const others = env.filter((entry) => own[entry.split('=')[0] ?? ''] === undefined);
+  return [...others, ...Object.entries(own).map(([name, value]) => `${name}=${value}`)];
 }
 
 /** Where mount points are made; only root can write there. */

@@ -3,13 +3,18 @@ import { join } from 'node:path';
 import type { Cluster } from '../cluster/index.ts';
 import type { Runner } from '../webhook.ts';
 import type { BuiltImage } from './build.ts';
-import { container, type User } from './container.ts';
+import { type ContainerSpec, container } from './container.ts';
 
 /** Where the kubelet puts the files of a pod's service account. */
 const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Runs a program out of the image, as near to its pod as one comes without a node: in a container, with a pod's credentials. */
-export function podOf(cluster: Cluster, image: BuiltImage, program: string, user?: User): Runner {
+export type PodOptions = Pick<ContainerSpec, 'user' | 'env' | 'mounts'>;
+
+/**
+ * Runs a program out of the image, as near to its pod as one comes without a node: in a container, with a pod's credentials.
+ * @param main its main file in the image: `/app/webhook.mjs`.
+ */
+export function podOf(cluster: Cluster, image: BuiltImage, main: string, options: PodOptions = {}): Runner {
   return async ({ name, account, flags, ready }) => {
     const { folder, env } = await cluster.serviceAccountMount('clonegate-system', account);
     const source = join(cluster.address.folder, 'accounts', name);
@@ -20,12 +25,12 @@ export function podOf(cluster: Cluster, image: BuiltImage, program: string, user
       await chmod(join(source, file), 0o644);
     }
     const { command, args } = container(image, {
+      ...options,
       name,
       folder: cluster.address.folder,
-      args: [`/app/${program}.mjs`, ...flags],
-      env,
-      mounts: [{ source, destination: accountFolder }],
-      ...(user === undefined ? {} : { user }),
+      args: [main, ...flags],
+      env: { ...env, ...options.env },
+      mounts: [{ source, destination: accountFolder }, ...(options.mounts ?? [])],
     });
     return await cluster.run(name, command, args, ready === undefined ? {} : { ready });
   };
