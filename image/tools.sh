@@ -7,10 +7,11 @@ folder=$1
 shift
 in_base='libc6 libgcc-s1 libstdc++6'
 
-# copy FILE MODE. /lib may be a link to /usr/lib here and a folder in the base; the loader looks into both.
+# copy FILE MODE. /bin and /lib are links into /usr here, and may be folders in the base and in what dpkg knows; the loader looks into both.
 copy() {
-  name=$(basename "$(readlink -f "$1")")
-  package=$(dpkg-query --search "*/$name" | head -n 1 | cut -d : -f 1)
+  real=$(readlink -f "$1")
+  package=$(dpkg-query --search "$real" 2>/dev/null || dpkg-query --search "${real#/usr}")
+  package=${package%%:*}
   case " $in_base " in *" $package "*) return ;; esac
   install -D -m "$2" "$1" "$folder/usr/${1#/usr}"
   install -D -m 644 -t "$folder/usr/share/doc/$package" "/usr/share/doc/$package/copyright"

@@ -2,12 +2,14 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { programs } from '../../../image/programs.ts';
+import manifest from '../../../package.json' with { type: 'json' };
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
 import { installController, type RunningController, startController } from '../../support/controller.ts';
 import { run } from '../../support/csi/command.ts';
 import { type ContainerSpec, container, pidOf } from '../../support/image/container.ts';
+import { checkout } from '../../support/image/context.ts';
 import { type BuiltImage, buildImage } from '../../support/image/index.ts';
 import { podOf } from '../../support/image/pod.ts';
 import { ensurePackages } from '../../support/packages.ts';
@@ -51,6 +53,20 @@ describe('the image', () => {
     expect(config.process.user).toMatchObject({ uid: 65_532, gid: 65_532 });
     expect(config.process.args).toEqual(['/nodejs/bin/node', '/app/webhook.mjs', '--help']);
     expect(config.process.env).toContain('NODE_ENV=production');
+  });
+
+  it('says what it is', () => {
+    const labels = Object.entries(image.facts.labels).map(([name, value]) => [
+      name.replace(/^org\.opencontainers\.image\./, ''),
+      value,
+    ]);
+    expect(Object.fromEntries(labels)).toMatchObject({
+      title: 'Clonegate',
+      version: manifest.version,
+      licenses: manifest.license,
+      revision: 'unknown',
+      created: '1970-01-01T00:00:00Z',
+    });
   });
 
   it('has what it says it is made of, with licences, and nothing that runs with more rights', async () => {
@@ -111,6 +127,10 @@ const spawning = `
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
   process.stdout.write(stdout); process.stderr.write(stderr); process.exit(status);`;
 
+/** Those that the Dockerfile takes along. */
+const tools =
+  readFileSync(join(checkout, 'Dockerfile'), 'utf8').match(/(?<=^RUN sh \/tools\.sh \/tools .*)\/\S+/gm) ?? [];
+
 describe('the tools in it', () => {
   let volumes: string;
   const tool = async (...args: readonly string[]): Promise<string> =>
@@ -123,6 +143,11 @@ describe('the tools in it', () => {
     volumes = join(cluster.address.folder, 'volumes');
     mkdirSync(volumes);
     await run('chown', '65532:65532', volumes);
+  });
+
+  it('are there with all they need', async () => {
+    expect(tools).toContain('/usr/bin/qemu-img');
+    for (const program of tools) expect(await tool(program, '--version')).toMatch(/ \d+\.\d+/);
   });
 
   it('copy a disk image, and leave holes where there is nothing', async () => {

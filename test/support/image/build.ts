@@ -80,7 +80,7 @@ async function make(folder: string, { root, recipe, origin, reference }: Making)
     // buildah 1.28 takes a label out of an earlier build although the argument that stands in it is another one now.
     await buildInto(store, { bases, origin, reference, logFile, fresh: origin !== noOrigin });
     progress.now('packing');
-    await store.buildah(['push', reference, `oci:${layout}:${reference}`], logFile);
+    await pushOut(store, reference, layout, logFile);
     await writeFile(join(folder, 'facts.json'), JSON.stringify(await factsOf(layout)));
     await archive(layout, join(folder, 'image.tar'), logFile);
     await tool('umoci', ['unpack', '--image', `${layout}:${reference}`, unpacked], { logFile });
@@ -90,6 +90,12 @@ async function make(folder: string, { root, recipe, origin, reference }: Making)
     progress.done('failed');
     throw error;
   }
+}
+
+/** Into a layout, and out of the store, which keeps the layers of the other stages for the next time. */
+async function pushOut(store: Store, reference: string, layout: string, logFile: string): Promise<void> {
+  await store.buildah(['push', reference, `oci:${layout}:${reference}`], logFile);
+  await store.buildah(['rmi', reference], logFile);
 }
 
 /**
@@ -111,7 +117,7 @@ export async function buildAgain(origin = noOrigin, env = process.env): Promise<
       await cp(join(checkout, path), join(context, path), { recursive: true });
     const bases = await ensureBases(store, await readRecipe(), images, () => undefined);
     await buildInto(store, { bases, origin, reference, logFile, context, fresh: true });
-    await store.buildah(['push', '--rm', reference, `oci:${layout}:${reference}`], logFile);
+    await pushOut(store, reference, layout, logFile);
     return await factsOf(layout);
   } finally {
     await rm(folder, { recursive: true });

@@ -19,6 +19,10 @@ interface Manifest {
   readonly layers: readonly Descriptor[];
 }
 
+interface Config {
+  readonly config: { readonly Labels: Readonly<Record<string, string>> };
+}
+
 /** What OCI calls the image, and what containerd looks for first when it imports an archive. */
 const refName = 'org.opencontainers.image.ref.name';
 const containerdName = 'io.containerd.image.name';
@@ -29,14 +33,16 @@ export interface Facts {
   readonly layers: readonly string[];
   /** Bytes of the layers, compressed. */
   readonly size: number;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export async function factsOf(layout: string): Promise<Facts> {
   const [first] = (await readJson<Index>(join(layout, 'index.json'))).manifests;
   if (first === undefined) throw new Error(`there is no image in ${layout}`);
-  const { layers } = await readJson<Manifest>(blob(layout, first.digest));
+  const { layers, config } = await readJson<Manifest>(blob(layout, first.digest));
+  const { Labels: labels } = (await readJson<Config>(blob(layout, config.digest))).config;
   const size = layers.reduce((sum, layer) => sum + layer.size, 0);
-  return { digest: first.digest, layers: layers.map(({ digest }) => digest), size };
+  return { digest: first.digest, layers: layers.map(({ digest }) => digest), size, labels };
 }
 
 /** Packs it into one file that skopeo reads as `oci-archive:` and containerd imports under the name that it has. */
