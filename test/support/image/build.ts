@@ -39,11 +39,13 @@ const noOrigin: Origin = { revision: 'unknown', time: 0 };
 /**
  * Builds it when nobody has yet from the same sources and with the same origin: a minute or two, and without an origin, as tests want it, some
  * ten seconds after a change of the sources alone.
- * @throws Error when packages are missing.
+ * @throws Error of one line when packages are missing or this is not root.
  */
 export async function buildImage(origin = noOrigin, env = process.env): Promise<BuiltImage> {
   const root = cacheRoot(env);
   await ensurePackages('building the image without Docker', builders);
+  if (process.getuid?.() !== 0)
+    throw new Error('building the image without Docker needs root: use sudo, or `docker build .`');
   const recipe = await readRecipe();
   const key = keyOfInputs([contextKey(), recipe.key, origin.revision, String(origin.time)]);
   const reference = `localhost/clonegate:${key}`;

@@ -15,10 +15,8 @@ ADD debian.tar /
 COPY ca-certificates.crt /etc/ssl/certs/
 CMD ["/bin/sh"]
 
-# For distroless nodejs24-debian13:nonroot: no shell and no package manager, Node at its place.
+# For distroless nodejs24-debian13:nonroot: no shell and no package manager, Node at its place. Its user and entry point are left out, so that
+# those of the Dockerfile are what is seen.
 FROM scratch AS run
 ADD bare.tar /
 COPY node /nodejs/bin/
-WORKDIR /home/nonroot
-USER 65532:65532
-ENTRYPOINT ["/nodejs/bin/node"]
