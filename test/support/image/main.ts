@@ -5,12 +5,18 @@ import { type BuiltImage, buildAgain, buildImage, type Origin } from './index.ts
 
 /** `make image`: builds the image of this checkout and tells what to do with it; with --again, builds it twice and compares. */
 
-/** Of the last commit; an uncommitted change shows in the revision. */
-function originOf(folder: string): Origin {
+/**
+ * Of the last commit; an uncommitted change shows in the revision. SOURCE_DATE_EPOCH goes before the commit's time
+ * (reproducible-builds.org/specs/source-date-epoch).
+ * @throws Error when that is not a whole number, or this is no checkout.
+ */
+function originOf(folder: string, given = process.env['SOURCE_DATE_EPOCH']): Origin {
+  if (given !== undefined && !/^\d+$/.test(given))
+    throw new Error(`SOURCE_DATE_EPOCH is ${JSON.stringify(given)}; it must be whole seconds since 1970`);
   const git = (...args: readonly string[]): string =>
     execFileSync('git', args, { cwd: folder, encoding: 'utf8' }).trim();
   const dirty = git('status', '--porcelain') === '' ? '' : '-dirty';
-  return { revision: git('rev-parse', 'HEAD') + dirty, time: Number(git('log', '-1', '--format=%ct')) };
+  return { revision: git('rev-parse', 'HEAD') + dirty, time: Number(given ?? git('log', '-1', '--format=%ct')) };
 }
 
 function text({ reference, archive, facts }: BuiltImage): string {

@@ -51,6 +51,7 @@ test('an image that nobody has used for a day is removed, and nothing else', asy
   }
   await dropOld(root, now);
   expect([...old, used].filter((name) => existsSync(join(root, name)))).toEqual([
+    'image-0123456789abcdef.lock',
     'image-store',
     'bin-0123456789abcdef',
     used,
