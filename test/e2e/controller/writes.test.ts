@@ -108,10 +108,10 @@ test('six clones at once, in two namespaces, take one snapshot; but none that wa
   const from = { kind: 'PersistentVolumeClaim', namespace: golden.namespace, name: 'source' } as const;
   const clones = [golden, other].flatMap((tenant) => ['a', 'b', 'c'].map((name) => ({ tenant, name })));
   const faults = cluster.faults('reflink');
-  const delay = await faults.set('CreateSnapshot', { mode: 'delay', ms: 15_000 });
+  const held = await faults.set('CreateSnapshot', { mode: 'hold' });
   await golden.clone('first', { strategy: 'snapshot', source: from });
   // What the first one has asked for is on its way; the others are too late for it, and gather.
-  await faults.struck(delay);
+  await faults.struck(held);
   await Promise.all(clones.map(async ({ tenant, name }) => tenant.clone(name, { strategy: 'snapshot', source: from })));
   await Promise.all(clones.map(async ({ tenant, name }) => tenant.reaches(name, taking)));
   await faults.dispose();

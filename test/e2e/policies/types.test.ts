@@ -13,7 +13,7 @@ const policies = readPolicies().filter(({ kind }) => kind === 'ValidatingAdmissi
 
 beforeAll(async () => {
   await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', crds]);
-  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', crds]);
+  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=180s', '-f', crds]);
 });
 afterAll(async () => await cluster.close());
 

@@ -15,7 +15,10 @@ test('an API server that was killed comes back on the same port with all data', 
   const before = cluster.apiServer.pid;
   await cluster.apiServer.kill();
   expect(cluster.apiServer.pid).toBeUndefined();
-  await expect(cluster.api.get('/readyz')).rejects.toThrow('ECONNREFUSED');
+  // The first call may still find a connection that was just cut.
+  await expect
+    .poll(async () => await cluster.api.get('/readyz').catch(String), { timeout: 60_000 })
+    .toContain('ECONNREFUSED');
   await cluster.apiServer.start();
   expect(cluster.apiServer.pid).not.toBe(before);
   expect(await cluster.api.get(`/api/v1/namespaces/${namespace}`)).toMatchObject({ metadata: { name: namespace } });
@@ -33,7 +36,7 @@ test('a paused API server keeps its connections and answers when it goes on', as
   await cluster.api.get('/readyz');
   cluster.apiServer.pause();
   // The kernel stops the threads one by one after the signal was sent.
-  await expect.poll(() => stateOf(cluster.apiServer.pid), { timeout: 10_000 }).toBe('T');
+  await expect.poll(() => stateOf(cluster.apiServer.pid), { timeout: 60_000 }).toBe('T');
   const answer = cluster.api.get('/readyz');
   cluster.apiServer.resume();
   expect(await answer).toBe('ok');

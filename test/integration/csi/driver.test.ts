@@ -143,7 +143,7 @@ describe('a fault', () => {
     await createVolume('patient', SIZE);
     const fault = await driver.faults.set('CreateSnapshot', { mode: 'delay', ms: 60_000 });
     const request = { name: 'late', sourceVolumeId: 'patient' };
-    const slow = driver.client.call('Controller', 'CreateSnapshot', request, 2_000);
+    const slow = driver.client.call('Controller', 'CreateSnapshot', request, 5_000);
     await Promise.all([
       expect(slow).rejects.toEqual(expectation(status.DEADLINE_EXCEEDED)),
       driver.faults.struck(fault).then(() => createVolume('quick', SIZE)),

@@ -15,8 +15,8 @@ const elector = createElector({
   namespace,
   name: 'leader',
   identity,
-  leaseDuration: 4000,
-  renewDeadline: 3000,
+  leaseDuration: 8000,
+  renewDeadline: 7000,
   retryPeriod: 500,
 });
 try {

@@ -1,12 +1,13 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Event, Stored } from '../../../shared/api/objects.ts';
 import { createRecorder, type Emission, type Recorder, type RecorderOptions } from '../../../shared/kube/events.ts';
-import { events } from '../../../shared/kube/resource.ts';
+import { events, subjectAccessReviews } from '../../../shared/kube/resource.ts';
 import { systemClock } from '../../../shared/process/clock.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics, type Metrics } from '../../../shared/process/metrics.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import { sharedCluster } from '../../support/cluster/shared.ts';
+import { until } from '../../support/cluster/until.ts';
 import { clientOf } from './client.ts';
 
 const cluster = sharedCluster();
@@ -14,6 +15,8 @@ let client: Awaited<ReturnType<typeof clientOf>>;
 let robot: Awaited<ReturnType<typeof clientOf>>;
 let home = '';
 const recorders: Recorder[] = [];
+/** Milliseconds that a flush may take; it ends when all is written. */
+const patience = 240_000;
 
 /** A service account that may do with events in two namespaces what the recorder needs, and nothing else anywhere. */
 beforeAll(async () => {
@@ -39,9 +42,16 @@ afterAll(async () => {
   await cluster.close();
 });
 
+/** @returns when the authorizer knows. */
 async function grant(namespace: string): Promise<void> {
   const who = [`--clusterrole=${home}-events`, `--serviceaccount=${home}:robot`];
   await cluster.kubectl(['create', 'rolebinding', 'robot', ...who, '-n', namespace]);
+  const resourceAttributes = { namespace, group: 'events.k8s.io', resource: 'events', verb: 'create' };
+  const spec = { user: `system:serviceaccount:${home}:robot`, resourceAttributes };
+  await until('the robot to have been granted events', async () => {
+    const { status } = await client.review(subjectAccessReviews, { metadata: {}, spec });
+    return status?.allowed;
+  });
 }
 
 async function grantedNamespace(prefix: string): Promise<string> {
@@ -91,7 +101,7 @@ test('an admin finds a denial by reason, by reporter and by label', async () => 
   const namespace = await grantedNamespace('find');
   const { recorder } = join();
   recorder.emit(denial(namespace));
-  await recorder.flush(20_000);
+  await recorder.flush(patience);
   for (const search of [
     ['events', '--field-selector', 'reason=CloneDenied'],
     ['events', '--field-selector', 'reportingComponent=clonegate.io/webhook,involvedObject.name=clone-of-win'],
@@ -113,7 +123,7 @@ test('two replicas that see the same make one event, and its count is the sum', 
       one.recorder.emit(denial(namespace));
       two.recorder.emit(denial(namespace));
     }
-    await Promise.all([one.recorder.flush(20_000), two.recorder.flush(20_000)]);
+    await Promise.all([one.recorder.flush(patience), two.recorder.flush(patience)]);
   }
   const found = await eventsIn(namespace);
   // The test may run across the border of two windows; then there are two events, and the sum is still right.
@@ -135,7 +145,7 @@ test('what users can write into it does not keep an event from being written', a
       annotations: { 'clonegate.io/user': text },
     }),
   );
-  await recorder.flush(20_000);
+  await recorder.flush(patience);
   const [found] = await eventsIn(namespace);
   expect(found?.note).toMatch(/^line break {3}� 😀+…$/u);
   expect(await metrics.registry.metrics()).toContain('clonegate_events_total{type="Warning",reason="CloneDenied"} 1');
@@ -146,7 +156,7 @@ test('an event whose namespace is gone, or closed to us, goes to the fallback na
   const { recorder, metrics } = join();
   recorder.emit(denial(`${home}-missing`, { reason: 'CloneRejected' }));
   recorder.emit(denial(closed, { reason: 'CloneRejected' }));
-  await recorder.flush(20_000);
+  await recorder.flush(patience);
   const redirected = (await eventsIn(home)).filter(({ reason }) => reason === 'CloneRejected');
   expect(new Set(redirected.map(({ regarding }) => regarding.namespace))).toEqual(new Set([closed, `${home}-missing`]));
   const text = await metrics.registry.metrics();
@@ -159,7 +169,7 @@ test('a namespace that is going away takes no events; they go to the fallback na
   await cluster.kubectl(['delete', 'namespace', leaving, '--wait=false']);
   const { recorder } = join();
   recorder.emit(denial(leaving, { reason: 'StampInvalid' }));
-  await recorder.flush(20_000);
+  await recorder.flush(patience);
   expect((await eventsIn(home)).filter(({ reason }) => reason === 'StampInvalid').length).toBe(1);
 });
 
@@ -167,6 +177,6 @@ test('without any place for it, an event is given up and counted', async () => {
   const closed = await createNamespace(cluster, 'nowhere');
   const { recorder, metrics } = join({ fallbackNamespace: closed });
   recorder.emit(denial(closed));
-  await recorder.flush(20_000);
+  await recorder.flush(patience);
   expect(await metrics.registry.metrics()).toContain('clonegate_events_dropped_total{cause="refused"} 1');
 });

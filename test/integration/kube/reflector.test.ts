@@ -242,13 +242,13 @@ test('a kind whose CRD is not installed is empty and absent, and appears and goe
 
   const crd = await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(widgetCrd) });
   expect(crd).toMatchObject({ code: 0 });
-  await until('the kind to appear', () => reflector.health().state === 'watching', { timeout: 120_000 });
+  await until('the kind to appear', () => reflector.health().state === 'watching');
   const widget = { apiVersion: 'test.clonegate.io/v1', kind: 'Widget', metadata: { name: 'w' } };
   await cluster.kubectl(['apply', '-n', 'default', '-f', '-'], { input: JSON.stringify(widget) });
   await until('the widget', () => store.get('default/w'));
 
   await cluster.kubectl(['delete', 'crd', 'widgets.test.clonegate.io', '--wait=false']);
-  await until('the kind to go', () => reflector.health().state === 'absent', { timeout: 120_000 });
+  await until('the kind to go', () => reflector.health().state === 'absent');
   expect(store.size).toBe(0);
   expect(told.map((text) => text.split('@')[0])).toEqual(['added w', 'deleted w']);
 });

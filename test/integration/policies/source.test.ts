@@ -257,7 +257,7 @@ describe('the refusal', () => {
     const [, line = ''] = /kubectl (create rolebinding .*)$/.exec(refused.message) ?? [];
     await world.kubectl(line.split(' '));
     await expect
-      .poll(async () => (await world.create(user('lena'), clone(pvc(world.golden)))).code, { timeout: 10_000 })
+      .poll(async () => (await world.create(user('lena'), clone(pvc(world.golden)))).code, { timeout: 240_000 })
       .toBe(201);
   });
 

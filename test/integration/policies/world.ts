@@ -173,7 +173,7 @@ async function install(world: World): Promise<void> {
   const manifests = ['webhook-account.yaml', 'controller.yaml'].flatMap((file) => ['-f', `${chart}manifests/${file}`]);
   const policies = policyFiles.flatMap((file) => ['-f', file]);
   await kubectl(['apply', '--server-side', '--force-conflicts', '-f', `${chart}crds`, ...manifests, ...policies]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', '-f', `${chart}crds`]);
+  await kubectl(['wait', '--for=condition=Established', '--timeout=180s', '-f', `${chart}crds`]);
   const verbs = '--verb=create,patch,get,list,delete';
   const resources = '--resource=datavolumes.cdi.kubevirt.io,datavolumes.cdi.kubevirt.io/status';
   await kubectl(['create', 'role', 'editor', verbs, resources, '-n', team]);

@@ -66,7 +66,7 @@ async function recorded(more: number, act: () => Promise<unknown>): Promise<void
     (await metric(webhook, 'clonegate_events_total')) + (await metric(webhook, 'clonegate_events_dropped_total'));
   const before = await sum();
   await act();
-  await until(`${more} occurrences to be recorded`, async () => (await sum()) - before >= more, { timeout: 60_000 });
+  await until(`${more} occurrences to be recorded`, async () => (await sum()) - before >= more);
 }
 
 describe('a create that was denied', () => {

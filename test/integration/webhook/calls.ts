@@ -12,7 +12,7 @@ export interface Caller extends AsyncDisposable {
 }
 
 export function callerOf({ url, ca }: Pick<RunningWebhook, 'url' | 'ca'>, connections = 100): Caller {
-  const dispatcher = new Agent({ connect: { ca, timeout: 60_000 }, connections, headersTimeout: 60_000 });
+  const dispatcher = new Agent({ connect: { ca, timeout: 240_000 }, connections, headersTimeout: 240_000 });
   const post: Caller['post'] = async (path, body) => {
     const headers = { 'content-type': 'application/json' };
     const response = await request(`${url}${path}`, { method: 'POST', dispatcher, headers, body });

@@ -1,5 +1,7 @@
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
-import type { Cluster, Finished, User } from '../../support/cluster/index.ts';
+import { annotations } from '../../../shared/api/names.ts';
+import { createApi } from '../../support/cluster/api.ts';
+import { type Cluster, type Finished, type User, until } from '../../support/cluster/index.ts';
 
 /** The cluster that the tests of the webhook play in: two tenants, of whom one may clone from `golden`, and a source there. */
 
@@ -12,8 +14,9 @@ const manifests = [
     rules: [{ apiGroups: ['cdi.kubevirt.io'], resources: ['datavolumes'], verbs: ['*'] }],
   },
   ...(['tenant-a', 'tenant-b'] as const).map((user) => binding(user, 'datavolume-editor', user)),
-  binding('golden', 'clonegate-clone-sourcer', 'tenant-a'),
   binding('tenant-a', 'datavolume-editor', 'system:serviceaccount:clonegate-system:clonegate-controller'),
+  // The last of them: the authorizer hears of them in this order.
+  binding('golden', 'clonegate-clone-sourcer', 'tenant-a'),
   {
     apiVersion: 'storage.k8s.io/v1',
     kind: 'StorageClass',
@@ -57,7 +60,7 @@ function binding(namespace: string, role: string, user: string): object {
   };
 }
 
-/** Needs the definitions and roles that the webhook's installation brings. */
+/** Needs a webhook that is called. @returns when it and the API server know all of it. */
 export async function setScene(cluster: Cluster): Promise<void> {
   const list = { apiVersion: 'v1', kind: 'List', items: manifests };
   await must(cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(list) }));
@@ -76,6 +79,19 @@ export async function setScene(cluster: Cluster): Promise<void> {
       JSON.stringify(status),
     ]),
   );
+  await until('the scene to be known', async () => isKnown(cluster));
+}
+
+/** Whether tenant-a may clone, by what the storage prefers; tried without a trace. */
+async function isKnown(cluster: Cluster): Promise<boolean> {
+  const api = createApi(cluster.server, cluster.ca, cluster.token('tenant-a'));
+  try {
+    const path = '/apis/cdi.kubevirt.io/v1beta1/namespaces/tenant-a/datavolumes?dryRun=All';
+    const { metadata } = await api.post<DataVolume>(path, clone({ name: 'known' }));
+    return metadata.annotations?.[annotations.cloneType] === 'csi-clone';
+  } finally {
+    await api.close();
+  }
 }
 
 export async function must(finished: Promise<Finished>): Promise<string> {

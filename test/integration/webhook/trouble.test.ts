@@ -52,7 +52,7 @@ describe('a question about the right', () => {
   });
 
   it('that is not answered is given up before the API server gives up on us', async () => {
-    await haveTimeout(3);
+    await haveTimeout(5);
     gate.fate = (call) => (isQuestion(call) ? 'hold' : 'pass');
     const { code, stderr } = await create(cluster, 'tenant-a', clone({ namespace: 'tenant-a', name: 'hurried' }));
     expect(code).toBe(1);
@@ -130,7 +130,7 @@ const mebibyte = 1 << 20;
 const memory = async (): Promise<number> => await metric(webhook, 'process_resident_memory_bytes');
 
 /** Who is so slow that he is cut off tries again, as an API server's client would: on a busy machine that may be our own fault. */
-async function again<T>(call: () => Promise<T>, times = 5): Promise<T> {
+async function again<T>(call: () => Promise<T>, times = 100): Promise<T> {
   try {
     return await call();
   } catch (error) {

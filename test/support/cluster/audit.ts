@@ -40,6 +40,11 @@ export async function readAudit(file: string): Promise<readonly AuditEvent[]> {
     .map((line) => JSON.parse(line) as AuditEvent);
 }
 
+/** Tells those that came at a moment (milliseconds since 1970) or later: what was asked before may be written down later. */
+export function cameSince(begin: number): (event: AuditEvent) => boolean {
+  return ({ requestReceivedTimestamp }) => Date.parse(requestReceivedTimestamp) >= begin;
+}
+
 const writing: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
 /** What is written beside the work: what is told, who leads; and questions, which are put by a create but change nothing. */
 const beside: ReadonlySet<string> = new Set(['events', 'leases', 'subjectaccessreviews']);

@@ -13,7 +13,7 @@ import { logFileOf, type Site } from './site.ts';
 import { startStorage } from './storage.ts';
 
 export { attach, type ClusterAccess, type ClusterAddress, type ServiceAccountMount } from './access.ts';
-export { type AuditEvent, isWrite, wordsOf } from './audit.ts';
+export { type AuditEvent, cameSince, isWrite, wordsOf } from './audit.ts';
 export { type DriverOptions, nodeName } from './drivers.ts';
 export type { Finished, KubectlOptions } from './kubectl.ts';
 export type { ManagedProcess } from './process.ts';

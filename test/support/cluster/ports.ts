@@ -8,18 +8,30 @@ import { createServer } from 'node:net';
 const lowest = 20_000;
 const highest = 32_000;
 
-/** A loopback port on which nobody listens at the moment. Another process may be quicker: callers try again with another one. */
+/** Where a port is claimed: an address of the loopback network that nobody else here listens at. */
+const claims = '127.86.0.1';
+
+/**
+ * A loopback port on which nobody listens at the moment, and that no other test is given until this process ends: between the choice and
+ * the start of the program that listens there, and while that is started again, seconds pass. A program that chooses by itself may still be
+ * quicker: callers try again with another one.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(lowest, highest);
-    if (await isFree(port)) return port;
+    if ((await listens(port, '127.0.0.1', 'let go')) && (await listens(port, claims, 'keep'))) return port;
   }
 }
 
-async function isFree(port: number): Promise<boolean> {
+/** Whether we could. */
+async function listens(port: number, host: string, then: 'keep' | 'let go'): Promise<boolean> {
   const server = createServer();
   return await new Promise((resolve) => {
     server.once('error', () => resolve(false));
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ port, host, exclusive: true }, () => {
+      server.unref();
+      if (then === 'keep') resolve(true);
+      else server.close(() => resolve(true));
+    });
   });
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface UntilOptions {
-  /** Milliseconds after which waiting fails; default 120,000. */
+  /** Milliseconds after which waiting fails; default 240,000, for a machine that has other things to do as well. */
   readonly timeout?: number;
   /** Milliseconds between two looks; default 50. */
   readonly interval?: number;
@@ -18,7 +18,7 @@ export async function until<T>(
   look: () => T | Promise<T>,
   options: UntilOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
-  const timeout = options.timeout ?? 120_000;
+  const timeout = options.timeout ?? 240_000;
   const end = performance.now() + timeout;
   let cause: unknown;
   while (performance.now() < end) {

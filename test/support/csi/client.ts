@@ -5,7 +5,7 @@ import { loadCsi, type ServiceName } from './server.ts';
 export interface CsiClient {
   /**
    * @param answer the fields of the answer that the caller reads; they are not checked.
-   * @throws ServiceError with the driver's gRPC code; DEADLINE_EXCEEDED after `deadlineMs`, 30 s when not given.
+   * @throws ServiceError with the driver's gRPC code; DEADLINE_EXCEEDED after `deadlineMs`, 2 minutes when not given.
    */
   call<Answer = object>(service: ServiceName, method: string, request?: object, deadlineMs?: number): Promise<Answer>;
   close(): void;
@@ -24,7 +24,7 @@ export async function createCsiClient(endpoint: string, proto: string): Promise<
     new constructor(`unix://${endpoint}`, credentials.createInsecure());
   const clients = { Identity: open(csi.Identity), Controller: open(csi.Controller), Node: open(csi.Node) };
   return {
-    call: <Answer>(service: ServiceName, method: string, request: object = {}, deadlineMs = 30_000) => {
+    call: <Answer>(service: ServiceName, method: string, request: object = {}, deadlineMs = 120_000) => {
       const client = clients[service];
       const unary = client[method] as Unary | undefined;
       if (unary === undefined) throw new TypeError(`csi.v1.${service} has no method ${method}`);

@@ -23,10 +23,10 @@ export interface FaultControl {
   strikes(fault: SetFault): Promise<number>;
   /**
    * Resolves once a fault struck `times` times (default 1). For a delay that is when the waiting begins.
-   * @throws Error when that has not happened after `deadlineMs` (default 30 s).
+   * @throws Error when that has not happened after `deadlineMs` (default 4 minutes).
    */
   struck(fault: SetFault, options?: { readonly times?: number; readonly deadlineMs?: number }): Promise<void>;
-  /** Removes the files. */
+  /** Takes all faults off and removes the files. */
   dispose(): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export function createFaultControl(file: string, clock: Clock = systemClock): Fa
       await write();
     },
     strikes,
-    struck: async (fault, { times = 1, deadlineMs = 30_000 } = {}) => {
+    struck: async (fault, { times = 1, deadlineMs = 240_000 } = {}) => {
       const deadline = clock.now() + deadlineMs;
       for (let count = await strikes(fault); count < times; count = await strikes(fault)) {
         if (clock.now() >= deadline) {
@@ -64,6 +64,7 @@ export function createFaultControl(file: string, clock: Clock = systemClock): Fa
       }
     },
     dispose: async () => {
+      faults.clear();
       await rm(file, { force: true });
       await rm(strikesFile(file), { force: true });
     },

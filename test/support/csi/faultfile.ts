@@ -7,11 +7,13 @@ import { status } from '@grpc/grpc-js';
  *     { "CreateVolume": { "mode": "once", "code": "INTERNAL", "message": "disk on fire", "source": "any" },
  *       "CreateSnapshot": { "mode": "delay", "ms": 500 } }
  *
- * `delay` waits before the call is carried out, `once` lets one call fail and then no more, `always` lets all fail.
+ * `delay` waits before the call is carried out, `hold` until the fault is taken away, `once` lets one call fail and then no more, `always` lets
+ * all fail.
  * `source` narrows a fault to CreateVolume calls that clone (`volume`), restore (`snapshot`) or do either (`any`).
  */
 export type Fault = { readonly source?: FaultSource; readonly id?: string } & (
   | { readonly mode: 'delay'; readonly ms: number }
+  | { readonly mode: 'hold' }
   | { readonly mode: 'once' | 'always'; readonly code: StatusName; readonly message?: string }
 );
 
@@ -89,7 +91,8 @@ function wrongMode(fault: Readonly<Record<string, unknown>>): string | undefined
   if (mode === 'delay') {
     return typeof ms === 'number' && ms >= 0 ? undefined : '"ms" must be a number of milliseconds, 0 or more';
   }
-  if (mode !== 'once' && mode !== 'always') return '"mode" must be "delay", "once" or "always"';
+  if (mode === 'hold') return undefined;
+  if (mode !== 'once' && mode !== 'always') return '"mode" must be "delay", "hold", "once" or "always"';
   if (typeof code !== 'string' || !Object.hasOwn(status, code) || code === 'OK' || /^\d/.test(code)) {
     return '"code" must be the name of a gRPC error, "INTERNAL" for example';
   }

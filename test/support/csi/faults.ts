@@ -11,7 +11,7 @@ export interface FaultInjector {
   /**
    * To be awaited before a call is carried out.
    * @throws CsiError with the fault's code; INTERNAL when the faults file makes no sense; the signal's reason when the
-   *   call is given up during a delay.
+   *   call is given up while it waits.
    */
   strike(method: string, source: VolumeContentSource | null, signal: AbortSignal): Promise<void>;
 }
@@ -25,10 +25,20 @@ export function createFaultInjector(file: string | undefined, clock: Clock): Fau
       // One at a time, so that of two calls at once exactly one meets a fault that strikes once.
       const fault = await locks.run([file], () => take(file, method, source));
       if (fault?.mode === 'delay') await clock.sleep(fault.ms, signal);
-      else if (fault !== undefined)
+      else if (fault?.mode === 'hold') {
+        while (await stands(file, method, fault)) await clock.sleep(pollMs, signal);
+      } else if (fault !== undefined)
         throw new CsiError(status[fault.code], fault.message ?? 'a fault ordered by the test');
     },
   };
+}
+
+const pollMs = 50;
+
+/** Whether the fault is still ordered. */
+async function stands(file: string, method: string, fault: Fault): Promise<boolean> {
+  const now = (await readFaults(file))[method];
+  return now !== undefined && faultId(method, now) === faultId(method, fault);
 }
 
 /** Finds the fault that this call meets and counts it, before it takes effect: who sees the effect sees the count. */

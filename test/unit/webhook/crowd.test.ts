@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -50,9 +50,15 @@ async function closed(socket: Socket | undefined): Promise<void> {
   await new Promise<void>((resolve) => socket?.once('close', () => resolve()));
 }
 
+/** The next one, whole: it may come in several pieces. */
 async function answer(socket: Socket): Promise<string> {
-  const [chunk] = (await once(socket, 'data')) as [Buffer];
-  return chunk.toString();
+  let text = '';
+  for await (const [piece] of on(socket, 'data', { close: ['close'] }) as AsyncIterable<[Buffer]>) {
+    text += piece.toString();
+    const [, length, body] = /content-length: (\d+)[^]*?\r\n\r\n([^]*)$/i.exec(text) ?? [];
+    if (length !== undefined && body?.length === Number(length)) return text;
+  }
+  throw new Error(`the connection was closed after ${JSON.stringify(text)}`);
 }
 
 describe('connections', () => {

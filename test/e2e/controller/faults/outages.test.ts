@@ -102,7 +102,7 @@ describe('a leader that is paused', () => {
   ];
 
   test('is replaced, and what it still has on the way does no harm when it arrives', async () => {
-    const quick = ['--lease-duration=6s', '--renew-deadline=4s', '--retry-period=300ms'];
+    const quick = ['--lease-duration=10s', '--renew-deadline=8s', '--retry-period=300ms'];
     await stage.startController(quick);
     const behind = await openInterposer(stage.cluster);
     const second = await startController(stage.cluster, {

@@ -24,7 +24,7 @@ export async function endOf(stage: Stage, clones: readonly Clone[]): Promise<End
 export async function problemsOf(
   stage: Stage,
   clones: readonly Clone[],
-  timeout = 180_000,
+  timeout = 600_000,
 ): Promise<readonly string[]> {
   let volumes: ReadonlyMap<string, DataVolume> = new Map();
   await until(
@@ -94,7 +94,7 @@ async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<rea
 }
 
 /** Waits until nothing is left but the sources and complete clones. @returns what is left, or is not as it was. */
-export async function leftoversOf(stage: Stage, timeout = 90_000): Promise<readonly string[]> {
+export async function leftoversOf(stage: Stage, timeout = 300_000): Promise<readonly string[]> {
   let left: readonly string[] = [];
   await until(
     'what clones make on their way to be gone',

@@ -71,8 +71,9 @@ interface Struck {
   readonly missed: readonly Case[];
 }
 
-/** Milliseconds. A hundred clones, on a machine that may have much else to do. */
-const long = 300_000;
+/** Milliseconds. A hundred clones, three times, on a machine that may have much else to do. */
+const long = 3_600_000;
+const patience = { timeout: 600_000, interval: 1000 };
 
 /**
  * All cases at the same time; those whose point did not come once more, and once more again what is no status: that is passed by when the
@@ -117,7 +118,7 @@ async function strikeAt(
       if (waiting.length === 0) return true;
       throw new Error(waiting.map(({ name, shape }) => `${shape.name}: ${told(volumes.get(name))}`).join('\n'));
     },
-    { timeout: 180_000, interval: 1000 },
+    patience,
   );
   const missed = cases.filter((_, index) => clones[index] !== undefined && isCalm(clones[index]));
   return { strikes, clones, missed };
@@ -217,7 +218,7 @@ async function sourceless(clones: readonly Clone[]): Promise<readonly Clone[]> {
       if (open.length === 0) return without;
       throw new Error(open.map(({ name, shape }) => `${shape.name}: ${told(volumes.get(name))}`).join('\n'));
     },
-    { timeout: 180_000, interval: 1000 },
+    patience,
   );
 }
 

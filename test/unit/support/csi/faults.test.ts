@@ -20,7 +20,7 @@ async function setUp() {
 
 /** Waits on a clock that stands still until something sleeps on it; what comes before is reading files. */
 async function untilAsleep(clock: FakeClock): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (clock.sleeping === 0 && Date.now() < deadline) await settle();
   expect(clock.sleeping).toBe(1);
 }
@@ -106,16 +106,37 @@ describe('a driver', () => {
     expect(carriedOut).toBe(true);
   });
 
-  test('gives a delayed call up when its caller does', async () => {
+  test('waits for "hold" until that is taken away, and then carries the call out', async () => {
     const { clock, injector, control } = await setUp();
-    await control.set('CreateVolume', { mode: 'delay', ms: 1e9 });
-    const caller = new AbortController();
-    const call = injector.strike('CreateVolume', null, caller.signal);
-    const outcome = Promise.allSettled([call]);
+    await control.set('CreateSnapshot', { mode: 'hold' });
+    let carriedOut = false;
+    const call = injector.strike('CreateSnapshot', null, never).finally(() => {
+      carriedOut = true;
+    });
+    for (let look = 0; look < 3; look += 1) {
+      await untilAsleep(clock);
+      await clock.advance(1e9);
+    }
     await untilAsleep(clock);
-    caller.abort(new Error('gone'));
-    expect(await outcome).toEqual([{ status: 'rejected', reason: new Error('gone') }]);
+    expect(carriedOut).toBe(false);
+    await control.clear('CreateSnapshot');
+    await clock.advance(1e9);
+    await call;
   });
+
+  test.each<Fault>([{ mode: 'delay', ms: 1e9 }, { mode: 'hold' }])(
+    'gives a call up when its caller does: $mode',
+    async (fault) => {
+      const { clock, injector, control } = await setUp();
+      await control.set('CreateVolume', fault);
+      const caller = new AbortController();
+      const call = injector.strike('CreateVolume', null, caller.signal);
+      const outcome = Promise.allSettled([call]);
+      await untilAsleep(clock);
+      caller.abort(new Error('gone'));
+      expect(await outcome).toEqual([{ status: 'rejected', reason: new Error('gone') }]);
+    },
+  );
 
   test('is as before once the faults are cleared', async () => {
     const { injector, control } = await setUp();
