@@ -147,7 +147,13 @@ describe('a crowd', () => {
       const uid = `u-${number}`;
       const mine = number % 2 === 0;
       const body = reviewOf({ uid, ...(mine ? { user } : {}) });
-      const response = await again(async () => caller.review('/mutate?timeout=30s', body));
+      const response = await again(async () => {
+        const begin = performance.now();
+        const answer = await caller.review('/mutate?timeout=30s', body);
+        // What cannot be found out within that time is rightly left unstamped, and so is anything on a machine that is busy enough.
+        if (mine && answer.patch === undefined && performance.now() - begin > 29_000) throw new Error('out of time');
+        return answer;
+      });
       return response.uid === uid && (response.patch !== undefined) === mine;
     });
     expect((await Promise.all(calls)).filter((right) => !right)).toEqual([]);

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import { cacheRoot } from './cache.ts';
 import { markerVariable } from './identity.ts';
 import { until } from './until.ts';
 
@@ -84,6 +86,12 @@ export function createProcess(spec: ProcessSpec): ManagedProcess {
 }
 
 /**
+ * For programs of which many are started and few run long. Those in Go collect garbage a quarter as often, which takes a fifth off the CPU time
+ * of a clone for memory that a machine has that runs tests; those in Node find what an earlier start has compiled.
+ */
+const thrift = { GOGC: '400', NODE_COMPILE_CACHE: join(cacheRoot(process.env), 'node') };
+
+/**
  * In a process group of its own, so that Ctrl-C in a terminal does not reach it before us, and without holding our event loop: a
  * script that forgets to stop a cluster ends, and the watchdog takes it from there.
  */
@@ -93,7 +101,7 @@ function launch(spec: ProcessSpec): ChildProcess {
     const child = spawn(spec.command, spec.args, {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { PATH: process.env['PATH'], ...spec.env, [markerVariable]: spec.cluster },
+      env: { PATH: process.env['PATH'], ...thrift, ...spec.env, [markerVariable]: spec.cluster },
     });
     // Without a listener a missing program would be an uncaught exception; readiness() reports it.
     child.on('error', () => undefined);
