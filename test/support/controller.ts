@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
-import type { Cluster, ManagedProcess } from './cluster/index.ts';
+import type { ClusterAccess, ManagedProcess } from './cluster/index.ts';
 import { freePort } from './cluster/ports.ts';
 import type { Runner } from './webhook.ts';
 
@@ -41,7 +41,10 @@ const namespace = 'clonegate-system';
 const account = 'clonegate-controller';
 
 /** Installs what the controller needs and starts it. @returns when it leads. */
-export async function startController(cluster: Cluster, options: ControllerOptions = {}): Promise<RunningController> {
+export async function startController(
+  cluster: ClusterAccess,
+  options: ControllerOptions = {},
+): Promise<RunningController> {
   await installController(cluster);
   const keys = options.keys ?? (await generateStampKeys());
   const name = options.name ?? account;
@@ -74,7 +77,7 @@ export async function startController(cluster: Cluster, options: ControllerOptio
 }
 
 /** Namespace, definitions, ServiceAccount and rights; again and again without harm. */
-export async function installController(cluster: Pick<Cluster, 'kubectl'>): Promise<void> {
+export async function installController(cluster: Pick<ClusterAccess, 'kubectl'>): Promise<void> {
   const kubectl = async (...args: string[]): Promise<void> => {
     const { code, stderr } = await cluster.kubectl(args);
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);

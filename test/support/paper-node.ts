@@ -37,10 +37,14 @@ interface Volume {
 /** Milliseconds between two looks. A kubelet watches, but for a stand-in a look is enough. */
 const pause = 100;
 
-export async function startPaperNode(cluster: ClusterAccess): Promise<PaperNode> {
+/** @param concerns whether it looks after the pods of this namespace; others may have a node of their own in the same cluster. */
+export async function startPaperNode(
+  cluster: ClusterAccess,
+  concerns: (namespace: string) => boolean = () => true,
+): Promise<PaperNode> {
   const { csiProto } = await ensureAssets();
   const folder = await mkdtemp(join(cluster.address.folder, 'node-'));
-  const node = new Node(cluster, csiProto, folder);
+  const node = new Node(cluster, csiProto, folder, concerns);
   const stopping = new AbortController();
   const running = node.run(stopping.signal);
   return {
@@ -62,11 +66,13 @@ class Node {
   readonly #cluster: ClusterAccess;
   readonly #proto: string;
   readonly #folder: string;
+  readonly #concerns: (namespace: string) => boolean;
   grown = 0;
   lastError: unknown;
 
-  constructor(cluster: ClusterAccess, proto: string, folder: string) {
+  constructor(cluster: ClusterAccess, proto: string, folder: string, concerns: (namespace: string) => boolean) {
     this.#cluster = cluster;
+    this.#concerns = concerns;
     this.#proto = proto;
     this.#folder = folder;
   }
@@ -86,7 +92,7 @@ class Node {
   async #look(): Promise<void> {
     const selector = `fieldSelector=spec.nodeName%3D${nodeName}`;
     const { items } = await this.#cluster.api.get<{ items: readonly Scheduled[] }>(`/api/v1/pods?${selector}`);
-    for (const pod of items) {
+    for (const pod of items.filter(({ metadata }) => this.#concerns(metadata.namespace ?? ''))) {
       if (pod.metadata.deletionTimestamp === undefined) await this.#keep(pod);
       else await this.#cluster.api.remove(pathOf(pod), { gracePeriodSeconds: 0 });
     }

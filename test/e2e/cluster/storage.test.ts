@@ -1,12 +1,13 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
-import { until } from '../../support/cluster/index.ts';
+import { cameSince, until } from '../../support/cluster/index.ts';
 import { leaksOf } from '../../support/cluster/leaks.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import { startOwner } from '../../support/cluster/owner.ts';
 import { sharedCluster } from '../../support/cluster/shared.ts';
 
 const cluster = sharedCluster();
+const begin = Date.now();
 afterAll(() => cluster.close());
 
 const mebibyte = 1024 ** 2;
@@ -109,7 +110,7 @@ test('a fault that is ordered from the driver strikes, and the provisioner tries
 });
 
 test('every component speaks as itself and is refused nothing', async () => {
-  const events = await cluster.auditEvents();
+  const events = (await cluster.auditEvents()).filter(cameSince(begin));
   const components = events.filter(({ user }) => /^system:(kube-|serviceaccount:kube-system:)/.test(user.username));
   const names = new Set(components.map(({ user }) => user.username));
   for (const name of ['csi-provisioner', 'csi-snapshotter', 'csi-resizer', 'snapshot-controller']) {

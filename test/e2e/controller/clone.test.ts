@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { annotations, finalizer, labels } from '../../../shared/api/names.ts';
 import { plainClone } from '../../support/build/clones.ts';
-import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
+import { cameSince, until } from '../../support/cluster/index.ts';
+import { sharedCluster } from '../../support/cluster/shared.ts';
 import { shell } from '../../support/cluster/shell.ts';
 import { type RunningController, startController } from '../../support/controller.ts';
 import { runbookCommands } from './runbook.ts';
@@ -10,15 +11,16 @@ import { controllerUser, Tenant } from './tenant.ts';
 
 /** The real controller, with its own rights, on a real control plane and a CSI driver whose clones are real. */
 
-let cluster: Cluster;
+const cluster = sharedCluster();
+const begin = Date.now();
 let controller: RunningController;
 
 beforeAll(async () => {
-  cluster = await startCluster({ tier: 'storage', name: 'controller' });
   controller = await startController(cluster);
 });
 afterAll(async () => {
-  await cluster.stop();
+  await controller?.process.kill('SIGTERM');
+  await cluster.close();
 });
 
 async function tenantWithSource(prefix: string): Promise<{ tenant: Tenant; source: string }> {
@@ -278,7 +280,9 @@ test('the commands of docs/runbook.md answer for a clone that waits', async () =
 });
 
 test('the controller was refused nothing, but for the quota', async () => {
-  const events = (await cluster.auditEvents()).filter(({ user }) => user.username === controllerUser);
+  const events = (await cluster.auditEvents())
+    .filter(cameSince(begin))
+    .filter(({ user }) => user.username === controllerUser);
   const refused = events.filter(
     ({ responseStatus, objectRef }) => responseStatus?.code === 403 && !objectRef?.namespace?.startsWith('quota-'),
   );

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CloneSource } from '../../../shared/api/datavolume.ts';
 import { annotations, labels, type Strategy } from '../../../shared/api/names.ts';
 import type { KubeObject, PersistentVolume, VolumeMode } from '../../../shared/api/objects.ts';
-import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
+import { cameSince, until } from '../../support/cluster/index.ts';
+import { sharedCluster } from '../../support/cluster/shared.ts';
 import { type RunningController, startController } from '../../support/controller.ts';
 import { type PaperNode, startPaperNode } from '../../support/paper-node.ts';
 import { bytesOf, digestOf, fileSystemSize, fileSystemWith, mebibyte, overwrite, payloadIn } from './disk.ts';
@@ -48,13 +49,17 @@ const sizes = { equal: 8 * mebibyte, larger: 16 * mebibyte } as const;
 const quantity = (bytes: number): string => `${bytes / mebibyte}Mi`;
 const payload = bytesOf('payload', mebibyte);
 
-let cluster: Cluster;
+const cluster = sharedCluster();
+const start = Date.now();
 let controller: RunningController;
 let node: PaperNode;
 let golden: Tenant;
 let tenant: Tenant;
 /** What the sources hold. */
 const contents = new Map<VolumeMode, Buffer>();
+
+const isOurs = (namespace: string | undefined): boolean =>
+  namespace === golden.namespace || namespace === tenant.namespace;
 
 const sourceName = (mode: VolumeMode): string => mode.toLowerCase();
 async function makeSource(mode: VolumeMode): Promise<void> {
@@ -84,17 +89,17 @@ async function begin(row: Row): Promise<void> {
 }
 
 beforeAll(async () => {
-  cluster = await startCluster({ tier: 'storage', name: 'matrix' });
   controller = await startController(cluster, { args: ['--workers=8'] });
-  node = await startPaperNode(cluster);
   golden = await Tenant.create(cluster, controller.keys, 'golden');
   tenant = await Tenant.create(cluster, controller.keys, 'tenant');
+  node = await startPaperNode(cluster, isOurs);
   await Promise.all([makeSource('Filesystem'), makeSource('Block')]);
   await Promise.all(rows.map(begin));
 });
 afterAll(async () => {
-  await node.stop();
-  await cluster.stop();
+  await node?.stop();
+  await controller?.process.kill('SIGTERM');
+  await cluster.close();
 });
 
 /** Milliseconds. Another clone's turn may be first; all of them together take minutes, not one of them. */
@@ -122,6 +127,17 @@ describe('a clone', () => {
   });
 });
 
+interface Placed extends KubeObject {
+  readonly spec?: {
+    readonly claimRef?: { readonly namespace?: string };
+    readonly volumeSnapshotRef?: { readonly namespace?: string };
+  };
+}
+
+/** Of the object itself, or of what it belongs to. */
+const namespaceOf = ({ metadata, spec }: Placed): string | undefined =>
+  metadata.namespace ?? spec?.claimRef?.namespace ?? spec?.volumeSnapshotRef?.namespace;
+
 describe('afterwards', () => {
   test.each(['Filesystem', 'Block'] as const)('the %s source is as it was', async (mode) => {
     const file = await golden.fileOf(sourceName(mode));
@@ -131,8 +147,8 @@ describe('afterwards', () => {
 
   test('nothing of ours is left but the targets, and every volume is as its class wants it', async () => {
     const marked = `labelSelector=${encodeURIComponent(labels.ownerUid)}`;
-    const list = async <T extends KubeObject>(path: string): Promise<readonly T[]> =>
-      (await cluster.api.get<{ items: readonly T[] }>(path)).items;
+    const list = async <T extends Placed>(path: string): Promise<readonly T[]> =>
+      (await cluster.api.get<{ items: readonly T[] }>(path)).items.filter((object) => isOurs(namespaceOf(object)));
     const left = await until('what is being deleted to be gone', async () => {
       const [claims, pods, snapshots, volumes] = await Promise.all([
         list(`/api/v1/persistentvolumeclaims?${marked}`),
@@ -174,7 +190,9 @@ describe('afterwards', () => {
   });
 
   test('the controller was refused nothing', async () => {
-    const events = (await cluster.auditEvents()).filter(({ user }) => user.username === controllerUser);
+    const events = (await cluster.auditEvents())
+      .filter(cameSince(start))
+      .filter(({ user }) => user.username === controllerUser);
 
     expect(events.length).toBeGreaterThan(0);
     expect(events.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);

@@ -3,7 +3,7 @@ import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import type { PersistentVolumeClaim, VolumeMode } from '../../../shared/api/objects.ts';
 import type { StampKeyFiles } from '../../../shared/trust/keys.ts';
 import { type CloneOptions, stampedClone } from '../../support/build/clones.ts';
-import { type AuditEvent, type Cluster, isWrite, until, wordsOf } from '../../support/cluster/index.ts';
+import { type AuditEvent, type ClusterAccess, isWrite, until, wordsOf } from '../../support/cluster/index.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import type { UntilOptions } from '../../support/cluster/until.ts';
 
@@ -22,16 +22,16 @@ export interface TestEvent {
 
 export class Tenant {
   readonly namespace: string;
-  readonly #cluster: Cluster;
+  readonly #cluster: ClusterAccess;
   readonly #keys: StampKeyFiles;
 
-  constructor(cluster: Cluster, keys: StampKeyFiles, namespace: string) {
+  constructor(cluster: ClusterAccess, keys: StampKeyFiles, namespace: string) {
     this.#cluster = cluster;
     this.#keys = keys;
     this.namespace = namespace;
   }
 
-  static async create(cluster: Cluster, keys: StampKeyFiles, prefix: string): Promise<Tenant> {
+  static async create(cluster: ClusterAccess, keys: StampKeyFiles, prefix: string): Promise<Tenant> {
     const tenant = new Tenant(cluster, keys, await createNamespace(cluster, prefix));
     await tenant.grant();
     return tenant;

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CloneSource } from '../../../shared/api/datavolume.ts';
 import type { Strategy } from '../../../shared/api/names.ts';
-import { type AuditEvent, type Cluster, isWrite, startCluster, until, wordsOf } from '../../support/cluster/index.ts';
+import { type AuditEvent, isWrite, until, wordsOf } from '../../support/cluster/index.ts';
+import { sharedCluster } from '../../support/cluster/shared.ts';
 import { type RunningController, startController } from '../../support/controller.ts';
 import { controllerUser, Tenant } from './tenant.ts';
 
@@ -52,15 +53,15 @@ const ways: readonly Way[] = [
 /** Of the design; the first for csi-clone. */
 const budget = { here: 5, elsewhere: 12 } as const;
 
-let cluster: Cluster;
+const cluster = sharedCluster();
 let controller: RunningController;
 
 beforeAll(async () => {
-  cluster = await startCluster({ tier: 'storage', name: 'writes' });
   controller = await startController(cluster);
 });
 afterAll(async () => {
-  await cluster.stop();
+  await controller?.process.kill('SIGTERM');
+  await cluster.close();
 });
 
 /**

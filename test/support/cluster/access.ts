@@ -7,6 +7,7 @@ import { type AuditEvent, readAudit } from './audit.ts';
 import { faultsFileOf, poolOf } from './driver.ts';
 import { shortNameOf } from './drivers.ts';
 import { type Finished, type KubectlOptions, runKubectl } from './kubectl.ts';
+import { createProcess, type ManagedProcess, type ProcessSpec } from './process.ts';
 import { type Endpoint, type User, writeKubeconfig } from './users.ts';
 
 /** What one needs to know to use a cluster that another process has started; plain JSON, so it can be handed over. */
@@ -46,6 +47,8 @@ export interface ClusterAccess {
   auditEvents(): Promise<readonly AuditEvent[]>;
   /** The admin's raw calls, for setting tests up. */
   readonly api: Api;
+  /** Starts a program that ends with the cluster, unless it is ended before; its log lies with the others. */
+  run(name: string, command: string, args: readonly string[], options?: RunOptions): Promise<ManagedProcess>;
   /** The file that holds a volume's bytes. @throws Error when the PersistentVolume is not one of our drivers'. */
   volumePath(persistentVolume: string): Promise<string>;
   /** The same by the claim that is bound to it. @throws Error when it is not bound. */
@@ -55,6 +58,8 @@ export interface ClusterAccess {
   /** Closes the connections of this object; the cluster runs on. */
   close(): Promise<void>;
 }
+
+export type RunOptions = Pick<ProcessSpec, 'env' | 'ready' | 'timeout'>;
 
 interface BoundClaim {
   readonly spec: { readonly volumeName?: string };
@@ -104,6 +109,12 @@ export function attach(address: ClusterAddress): ClusterAccess {
         ...(options.input === undefined ? {} : { input: options.input }),
       }),
     api,
+    run: async (name, command, args, options = {}) => {
+      const logFile = join(folder, 'logs', `${name}.log`);
+      const program = createProcess({ ...options, name, command, args, cluster: address.id, logFile });
+      await program.start();
+      return program;
+    },
     volumePath: (persistentVolume) => volumePath(api, folder, persistentVolume),
     claimPath: async (namespace, claim) => {
       const found = await api.get<BoundClaim>(`/api/v1/namespaces/${namespace}/persistentvolumeclaims/${claim}`);

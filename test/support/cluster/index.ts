@@ -8,8 +8,8 @@ import { ensureBinaries } from './build.ts';
 import { type DriverOptions, defaultDrivers } from './drivers.ts';
 import { type Guard, startGuard } from './guard.ts';
 import { foldersOf, newId } from './identity.ts';
-import { createProcess, type ManagedProcess, type ProcessSpec } from './process.ts';
-import { logFileOf, type Site } from './site.ts';
+import type { ManagedProcess } from './process.ts';
+import type { Site } from './site.ts';
 import { startStorage } from './storage.ts';
 
 export { attach, type ClusterAccess, type ClusterAddress, type ServiceAccountMount } from './access.ts';
@@ -40,13 +40,9 @@ export interface Cluster extends ClusterAccess {
    * @throws Error when there is none of that name.
    */
   process(name: string): ManagedProcess;
-  /** Starts a program that ends with the cluster; its log lies with the others. */
-  run(name: string, command: string, args: readonly string[], options?: RunOptions): Promise<ManagedProcess>;
   /** Ends every process, unmounts, and removes every file. May be called again. */
   stop(): Promise<void>;
 }
-
-export type RunOptions = Pick<ProcessSpec, 'env' | 'ready' | 'timeout'>;
 
 /**
  * Starts a control plane of its own on loopback: free ports, a temp folder, nothing shared with any other. When this process ends,
@@ -70,7 +66,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const drivers = options.drivers ?? defaultDrivers;
     const more = storage ? await startStorage(site, access, drivers, ensureAssets(), log) : [];
     if (storage) log('controllers, CSI drivers and sidecars run');
-    return ownedCluster(site, access, [etcd, apiServer, ...more], apiServer, guard);
+    return ownedCluster(access, [etcd, apiServer, ...more], apiServer, guard);
   } catch (error) {
     await guard.release();
     throw error;
@@ -78,7 +74,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 function ownedCluster(
-  site: Site,
   access: ClusterAccess,
   started: readonly ManagedProcess[],
   apiServer: ManagedProcess,
@@ -92,19 +87,6 @@ function ownedCluster(
       const found = processes.get(name);
       if (found === undefined) throw new Error(`no process ${name}; there are ${[...processes.keys()].join(', ')}`);
       return found;
-    },
-    run: async (name, command, args, options = {}) => {
-      const program = createProcess({
-        ...options,
-        name,
-        command,
-        args,
-        cluster: site.id,
-        logFile: logFileOf(site, name),
-      });
-      processes.set(name, program);
-      await program.start();
-      return program;
     },
     stop: async () => {
       await access.close();

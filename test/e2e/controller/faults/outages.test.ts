@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../../../support/cluster/index.ts';
+import { type Cluster, startCluster, until } from '../../../support/cluster/index.ts';
 import { startController } from '../../../support/controller.ts';
 import { openInterposer } from './interposer.ts';
 import { Rotation } from './rotation.ts';
@@ -13,11 +13,14 @@ import { endOf, well } from './verdict.ts';
 
 /** What goes wrong around clones that are under way, one of each kind at a time: the API server, the leader, the clock. */
 
+/** One of its own: its API server is killed. */
+let cluster: Cluster;
 let stage: Stage;
 
 beforeAll(async () => {
-  stage = await Stage.open('outages');
-  const faults = stage.cluster.faults('reflink');
+  cluster = await startCluster({ tier: 'storage', name: 'outages' });
+  stage = await Stage.open(cluster);
+  const faults = cluster.faults('reflink');
   await faults.set('CreateVolume', { mode: 'delay', ms: 500, source: 'any' });
   await faults.set('CreateSnapshot', { mode: 'delay', ms: 500 });
 });
@@ -26,7 +29,8 @@ afterEach(async () => {
   await stage.controller.process.kill();
 });
 afterAll(async () => {
-  await stage.close();
+  await stage?.close();
+  await cluster?.stop();
 });
 
 /** They grow and come late, and so make all kinds of writes. */
@@ -174,8 +178,8 @@ test('an API server that is killed and comes back while clones are under way cha
     await stage.begin(clones);
     await until('clones to be under way', () => clones.every(({ name }) => strikes.writesOf(name).length >= 3));
 
-    await stage.cluster.apiServer.kill();
-    await stage.cluster.apiServer.start();
+    await cluster.apiServer.kill();
+    await cluster.apiServer.start();
 
     expect(await endOf(stage, clones)).toEqual(well);
   });

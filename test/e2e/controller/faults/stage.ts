@@ -3,7 +3,7 @@ import { annotations } from '../../../../shared/api/names.ts';
 import type { KubeObject } from '../../../../shared/api/objects.ts';
 import { generateStampKeys, type StampKeyFiles } from '../../../../shared/trust/keys.ts';
 import { type CloneOptions, stampedClone } from '../../../support/build/clones.ts';
-import { type Cluster, startCluster, until } from '../../../support/cluster/index.ts';
+import { type ClusterAccess, until } from '../../../support/cluster/index.ts';
 import {
   type ControllerOptions,
   installController,
@@ -45,7 +45,7 @@ export const patient = ['--lease-duration=60s', '--renew-deadline=50s'] as const
 export const sizeOf = ({ full }: Shape): number => (full ? 16 * mebibyte : 2 * mebibyte);
 
 export class Stage {
-  readonly cluster: Cluster;
+  readonly cluster: ClusterAccess;
   readonly keys: StampKeyFiles;
   /** Where clones are made. */
   readonly home: Tenant;
@@ -57,29 +57,29 @@ export class Stage {
   readonly clones = new Map<string, Clone>();
   /** Names of sources that were deleted. */
   readonly removed = new Set<string>();
-  readonly #node: PaperNode;
+  /** All that there is of this stage is in them. */
+  readonly #namespaces = new Set<string>();
+  #node: PaperNode | undefined;
   #controller: RunningController | undefined;
   #count = 0;
 
   private constructor(
-    cluster: Cluster,
+    cluster: ClusterAccess,
     keys: StampKeyFiles,
     places: readonly [Tenant, Tenant],
     interposer: Interposer,
-    node: PaperNode,
     contents: ReadonlyMap<string, Content>,
   ) {
     this.cluster = cluster;
     this.keys = keys;
     [this.home, this.abroad] = places;
     this.interposer = interposer;
-    this.#node = node;
     this.contents = contents;
+    for (const { namespace } of places) this.#namespaces.add(namespace);
   }
 
   /** With sources, without a controller. */
-  static async open(name: string): Promise<Stage> {
-    const cluster = await startCluster({ tier: 'storage', name });
+  static async open(cluster: ClusterAccess): Promise<Stage> {
     const keys = await generateStampKeys();
     await installController(cluster);
     const places = [await Tenant.create(cluster, keys, 'home'), await Tenant.create(cluster, keys, 'abroad')] as const;
@@ -88,14 +88,8 @@ export class Stage {
       ['block', { mode: 'Block', bytes: bytesOf('block', 2 * mebibyte) }],
       ['files', { mode: 'Filesystem', bytes: await fileSystemWith(payload, 8 * mebibyte), payload }],
     ]);
-    const stage = new Stage(
-      cluster,
-      keys,
-      places,
-      await openInterposer(cluster),
-      await startPaperNode(cluster),
-      contents,
-    );
+    const stage = new Stage(cluster, keys, places, await openInterposer(cluster), contents);
+    stage.#node = await startPaperNode(cluster, (namespace) => stage.isHere(namespace));
     await Promise.all(
       places.flatMap((place) => [...contents.keys()].map(async (kind) => stage.makeSource(place, kind))),
     );
@@ -103,10 +97,21 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    await this.#node.stop();
+    await this.#node?.stop();
     await this.#controller?.process.kill();
+    await this.#takeLease();
     await this.interposer.close();
-    await this.cluster.stop();
+  }
+
+  isHere(namespace: string | undefined): boolean {
+    return namespace !== undefined && this.#namespaces.has(namespace);
+  }
+
+  /** Another namespace with tenants' rights. */
+  async addPlace(prefix: string): Promise<Tenant> {
+    const place = await Tenant.create(this.cluster, this.keys, prefix);
+    this.#namespaces.add(place.namespace);
+    return place;
   }
 
   get controller(): RunningController {

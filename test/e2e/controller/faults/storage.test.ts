@@ -3,8 +3,9 @@ import { temporaryName } from '../../../../controller/children.ts';
 import { annotations } from '../../../../shared/api/names.ts';
 import type { PersistentVolume } from '../../../../shared/api/objects.ts';
 import { until } from '../../../support/cluster/index.ts';
+import { sharedCluster } from '../../../support/cluster/shared.ts';
 import type { FaultControl } from '../../../support/csi/control.ts';
-import { Tenant } from '../tenant.ts';
+import type { Tenant } from '../tenant.ts';
 import type { Call } from './interposer.ts';
 import { shapeOf, shapes } from './shapes.ts';
 import { type Clone, patient, Stage } from './stage.ts';
@@ -13,11 +14,12 @@ import { endOf, leftoversOf, told, well } from './verdict.ts';
 
 /** A driver that fails, and people who lay hands on what a clone is made of. */
 
+const cluster = sharedCluster();
 let stage: Stage;
 let driver: FaultControl;
 
 beforeAll(async () => {
-  stage = await Stage.open('storage');
+  stage = await Stage.open(cluster);
   driver = stage.cluster.faults('reflink');
   await stage.startController([...patient, '--stall-after=4s']);
 });
@@ -26,7 +28,8 @@ afterEach(async () => {
   await driver.dispose();
 });
 afterAll(async () => {
-  await stage.close();
+  await stage?.close();
+  await cluster.close();
 });
 
 const planOf = async (...names: readonly string[]): Promise<readonly Clone[]> =>
@@ -102,7 +105,7 @@ describe('a driver', () => {
 
 /** A clone into another namespace, of a source in one that only this test has. */
 async function planFrom(prefix: string): Promise<{ readonly clone: Clone; readonly place: Tenant }> {
-  const place = await Tenant.create(stage.cluster, stage.keys, prefix);
+  const place = await stage.addPlace(prefix);
   await stage.makeSource(place, 'block');
   const clone = await planOne();
   return { place, clone: { ...clone, source: { ...clone.source, namespace: place.namespace, name: 'block' } } };
@@ -146,7 +149,7 @@ async function setPolicy(volume: string, policy: 'Retain' | 'Delete'): Promise<v
 describe('a volume that is handed over', () => {
   test('cannot be grabbed by a claim that names it', async () => {
     const clone = await planOne();
-    const thief = await Tenant.create(stage.cluster, stage.keys, 'thief');
+    const thief = await stage.addPlace('thief');
 
     await interrupt(clone, after, async (call) => thief.createClaim('loot', { volumeName: nameIn(call) }));
 

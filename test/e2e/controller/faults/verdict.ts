@@ -111,6 +111,10 @@ const marked = (object: KubeObject): boolean => JSON.stringify(object.metadata).
 const isSource = ({ removed }: Stage, { metadata: { name = '' } }: Pick<KubeObject, 'metadata'>): boolean =>
   /^(?:block|files|of-clone-\d+)$/.test(name) && !removed.has(name);
 
+interface SnapshotContent extends KubeObject {
+  readonly spec: { readonly volumeSnapshotRef: { readonly name: string; readonly namespace: string } };
+}
+
 async function strayObjects(stage: Stage): Promise<readonly string[]> {
   const { home, abroad } = stage;
   const all = await stage.sources();
@@ -119,9 +123,7 @@ async function strayObjects(stage: Stage): Promise<readonly string[]> {
     return !(kind === 'PersistentVolumeClaim' && targets.has(`${namespace}/${name}`));
   });
   const pods = (await Promise.all([home, abroad].map(async (place) => stage.list(place.path('pods'))))).flat();
-  const contents = await stage.list<KubeObject & { readonly spec: { readonly volumeSnapshotRef: { name: string } } }>(
-    `${snapshots}/volumesnapshotcontents`,
-  );
+  const contents = await stage.list<SnapshotContent>(`${snapshots}/volumesnapshotcontents`);
   const volumes = await stage.volumes();
   return [
     ...strays.filter((object) => !isSource(stage, object)).map(({ kind, metadata }) => `${kind} ${metadata.name}`),
@@ -130,7 +132,7 @@ async function strayObjects(stage: Stage): Promise<readonly string[]> {
       .map(({ metadata }) => `marks on ${metadata.name}`),
     ...pods.map(({ metadata }) => `Pod ${metadata.name}`),
     ...contents
-      .filter(({ spec }) => !isSource(stage, { metadata: spec.volumeSnapshotRef }))
+      .filter(({ spec: { volumeSnapshotRef: of } }) => stage.isHere(of.namespace) && !isSource(stage, { metadata: of }))
       .map(({ metadata }) => `VolumeSnapshotContent ${metadata.name}`),
     ...[...volumes]
       .filter(([name]) => !stage.clones.has(name))
@@ -144,6 +146,7 @@ async function unsettledVolumes(stage: Stage): Promise<readonly string[]> {
   const volumes = await stage.list<PersistentVolume>('/api/v1/persistentvolumes');
   return volumes.flatMap((volume) => {
     const { claimRef, persistentVolumeReclaimPolicy: policy } = volume.spec ?? {};
+    if (claimRef !== undefined && !stage.isHere(claimRef.namespace)) return [];
     const where = `PersistentVolume ${volume.metadata.name} of ${claimRef?.namespace}/${claimRef?.name}`;
     if (policy !== 'Delete' || marked(volume)) return [`${where}: ${policy}, ${JSON.stringify(volume.metadata)}`];
     if (volume.status?.phase !== 'Bound' || !claims.has(claimRef?.uid)) return [`${where}: ${volume.status?.phase}`];

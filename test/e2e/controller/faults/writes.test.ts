@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { temporaryName } from '../../../../controller/children.ts';
 import type { DataVolume } from '../../../../shared/api/datavolume.ts';
 import { until } from '../../../support/cluster/index.ts';
+import { sharedCluster } from '../../../support/cluster/shared.ts';
 import { type Shape, shapeOf, shapes } from './shapes.ts';
 import { type Clone, type CloneRequest, patient, Stage } from './stage.ts';
 import { type Act, moments, type Point, pointsBeyond, pointsOf, Strikes } from './strikes.ts';
@@ -13,20 +14,23 @@ import { isComplete, leftoversOf, problemsOf, told } from './verdict.ts';
  * a clone makes which nobody disturbs is disturbed in another.
  */
 
+const cluster = sharedCluster();
+const faults = cluster.faults('reflink');
 let stage: Stage;
 /** Writes of each shape, in order. */
 const writesOf = new Map<string, readonly string[]>();
 
 beforeAll(async () => {
-  stage = await Stage.open('faults');
+  stage = await Stage.open(cluster);
   // Slow enough for the status to say what the storage is doing, so that all clones of a shape make the same writes.
-  const faults = stage.cluster.faults('reflink');
   await faults.set('CreateVolume', { mode: 'delay', ms: 500, source: 'any' });
   await faults.set('CreateSnapshot', { mode: 'delay', ms: 500 });
   await stage.startController(patient);
 });
 afterAll(async () => {
-  await stage.close();
+  await faults.dispose();
+  await stage?.close();
+  await cluster.close();
 });
 
 interface Case {
