@@ -1,6 +1,8 @@
-/** Objects of the cluster that clones are made from, as `kubectl apply` takes them. */
+import type { Manifest } from '../../support/cluster/manifest.ts';
 
-export function claimNamed(name: string, namespace = 'golden'): object {
+/** Objects of the cluster that clones are made from, to be applied. */
+
+export function claimNamed(name: string, namespace = 'golden'): Manifest {
   const spec = {
     storageClassName: 'fast',
     accessModes: ['ReadWriteOnce'],
@@ -9,7 +11,7 @@ export function claimNamed(name: string, namespace = 'golden'): object {
   return { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { namespace, name }, spec };
 }
 
-export function snapshotNamed(name: string, namespace = 'golden'): object {
+export function snapshotNamed(name: string, namespace = 'golden'): Manifest {
   return {
     apiVersion: 'snapshot.storage.k8s.io/v1',
     kind: 'VolumeSnapshot',
@@ -19,7 +21,7 @@ export function snapshotNamed(name: string, namespace = 'golden'): object {
   };
 }
 
-export function dataSourceNamed(name: string, source: object, namespace = 'golden'): object {
+export function dataSourceNamed(name: string, source: object, namespace = 'golden'): Manifest {
   return { apiVersion: 'cdi.kubevirt.io/v1beta1', kind: 'DataSource', metadata: { namespace, name }, spec: { source } };
 }
 

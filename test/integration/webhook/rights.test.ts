@@ -13,6 +13,7 @@ import {
   type User,
   until,
 } from '../../support/cluster/index.ts';
+import { applyAll, type Manifest } from '../../support/cluster/manifest.ts';
 import { type RunningWebhook, startWebhook } from '../../support/webhook.ts';
 import { byDataSource, claimNamed, dataSourceNamed, snapshotNamed } from './objects.ts';
 import { clone, create, created, must, setScene } from './scene.ts';
@@ -39,9 +40,9 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-async function apply(...objects: readonly object[]): Promise<void> {
-  const list = { apiVersion: 'v1', kind: 'List', items: objects };
-  await must(cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(list) }));
+/** One after the other. */
+async function apply(...objects: readonly Manifest[]): Promise<void> {
+  for (const object of objects) await applyAll(cluster.api, [object]);
 }
 
 async function kubectl(...args: readonly string[]): Promise<string> {
@@ -309,11 +310,11 @@ async function heard(): Promise<void> {
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: mark, annotations: { 'clonegate.io/clone': 'deny' } } },
     dataSourceNamed(mark, { pvc: { namespace: mark, name: 'x' } }, 'golden'),
   );
-  const seen = async (spec: Partial<DataVolume['spec']>): Promise<boolean> =>
-    (
-      await create(cluster, 'admin', clone({ namespace: 'tenant-a', name: mark }, spec), '--dry-run=server')
-    ).stderr.includes(`namespace ${mark} lets nobody clone`);
-  await until(`${mark} to be heard of`, async () => await seen(byDataSource(mark)));
+  const path = '/apis/cdi.kubevirt.io/v1beta1/namespaces/tenant-a/datavolumes?dryRun=All';
+  await until(`${mark} to be heard of`, async () => {
+    const said = await cluster.api.post(path, clone({ name: mark }, byDataSource(mark))).then(() => '', String);
+    return said.includes(`namespace ${mark} lets nobody clone`);
+  });
 }
 
 describe('a DataVolume that takes a volume which exists', () => {

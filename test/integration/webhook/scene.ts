@@ -1,11 +1,12 @@
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
-import { createApi } from '../../support/cluster/api.ts';
-import { type Cluster, type Finished, type User, until } from '../../support/cluster/index.ts';
+import { type Api, createApi } from '../../support/cluster/api.ts';
+import { type Cluster, type ClusterAccess, type Finished, type User, until } from '../../support/cluster/index.ts';
+import { applyAll, type Manifest } from '../../support/cluster/manifest.ts';
 
 /** The cluster that the tests of the webhook play in: two tenants, of whom one may clone from `golden`, and a source there. */
 
-const manifests = [
+const manifests: readonly Manifest[] = [
   ...['golden', 'tenant-a', 'tenant-b'].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
   {
     apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -15,7 +16,6 @@ const manifests = [
   },
   ...(['tenant-a', 'tenant-b'] as const).map((user) => binding(user, 'datavolume-editor', user)),
   binding('tenant-a', 'datavolume-editor', 'system:serviceaccount:clonegate-system:clonegate-controller'),
-  // The last of them: the authorizer hears of them in this order.
   binding('golden', 'clonegate-clone-sourcer', 'tenant-a'),
   {
     apiVersion: 'storage.k8s.io/v1',
@@ -50,7 +50,7 @@ const manifests = [
   },
 ];
 
-function binding(namespace: string, role: string, user: string): object {
+function binding(namespace: string, role: string, user: string): Manifest {
   return {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'RoleBinding',
@@ -61,37 +61,26 @@ function binding(namespace: string, role: string, user: string): object {
 }
 
 /** Needs a webhook that is called. @returns when it and the API server know all of it. */
-export async function setScene(cluster: Cluster): Promise<void> {
-  const list = { apiVersion: 'v1', kind: 'List', items: manifests };
-  await must(cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(list) }));
+export async function setScene(cluster: ClusterAccess): Promise<void> {
+  const { api, server, ca } = cluster;
+  // One after the other: the right to clone is the last of those that the authorizer hears of.
+  for (const manifest of manifests) await applyAll(api, [manifest]);
   // Nobody provisions here; the claim is only said to be bound.
-  const status = { status: { phase: 'Bound', capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'] } };
-  await must(
-    cluster.kubectl([
-      'patch',
-      '-n',
-      'golden',
-      'pvc',
-      'fedora',
-      '--subresource=status',
-      '--type=merge',
-      '-p',
-      JSON.stringify(status),
-    ]),
-  );
-  await until('the scene to be known', async () => isKnown(cluster));
+  const status = { phase: 'Bound', capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'] };
+  await api.merge('/api/v1/namespaces/golden/persistentvolumeclaims/fedora/status', { status });
+  const tenant = createApi(server, ca, cluster.token('tenant-a'));
+  try {
+    await until('the scene to be known', async () => isKnown(tenant));
+  } finally {
+    await tenant.close();
+  }
 }
 
-/** Whether tenant-a may clone, by what the storage prefers; tried without a trace. */
-async function isKnown(cluster: Cluster): Promise<boolean> {
-  const api = createApi(cluster.server, cluster.ca, cluster.token('tenant-a'));
-  try {
-    const path = '/apis/cdi.kubevirt.io/v1beta1/namespaces/tenant-a/datavolumes?dryRun=All';
-    const { metadata } = await api.post<DataVolume>(path, clone({ name: 'known' }));
-    return metadata.annotations?.[annotations.cloneType] === 'csi-clone';
-  } finally {
-    await api.close();
-  }
+/** Whether its user may clone, by what the storage prefers; tried without a trace. */
+async function isKnown(api: Api): Promise<boolean> {
+  const path = '/apis/cdi.kubevirt.io/v1beta1/namespaces/tenant-a/datavolumes?dryRun=All';
+  const { metadata } = await api.post<DataVolume>(path, clone({ name: 'known' }));
+  return metadata.annotations?.[annotations.cloneType] === 'csi-clone';
 }
 
 export async function must(finished: Promise<Finished>): Promise<string> {

@@ -10,17 +10,22 @@ export interface Manifest {
   readonly [field: string]: unknown;
 }
 
-/** Plural names of the kinds that the cluster itself is furnished with. */
+/** Plural names of the kinds that clusters are furnished with. */
 const plurals: Readonly<Record<string, string>> = {
   ClusterRole: 'clusterroles',
   ClusterRoleBinding: 'clusterrolebindings',
   CSIDriver: 'csidrivers',
   CSINode: 'csinodes',
   CustomResourceDefinition: 'customresourcedefinitions',
+  DataSource: 'datasources',
   Namespace: 'namespaces',
   Node: 'nodes',
+  PersistentVolumeClaim: 'persistentvolumeclaims',
+  RoleBinding: 'rolebindings',
   ServiceAccount: 'serviceaccounts',
   StorageClass: 'storageclasses',
+  StorageProfile: 'storageprofiles',
+  VolumeSnapshot: 'volumesnapshots',
   VolumeSnapshotClass: 'volumesnapshotclasses',
 };
 
