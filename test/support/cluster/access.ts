@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createFaultControl, type FaultControl } from '../csi/control.ts';
 import { volumeFile } from '../csi/layout.ts';
 import { type Api, createApi } from './api.ts';
-import { type AuditEvent, readAudit } from './audit.ts';
+import { type AuditEvent, auditReader } from './audit.ts';
 import { faultsFileOf, poolOf } from './driver.ts';
 import { shortNameOf } from './drivers.ts';
 import { type Finished, type KubectlOptions, runKubectl } from './kubectl.ts';
@@ -123,7 +123,7 @@ export function attach(address: ClusterAddress): ClusterAccess {
       return await volumePath(api, folder, volume);
     },
     faults: (driver) => createFaultControl(faultsFileOf(folder, driver)),
-    auditEvents: () => readAudit(join(folder, 'audit.log')),
+    auditEvents: auditReader(join(folder, 'audit.log')),
     close: () => api.close(),
   };
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 
 /** audit.k8s.io/v1 Event at level Metadata, as far as tests look at it. */
 export interface AuditEvent {
@@ -30,14 +30,39 @@ export const auditPolicy = {
   rules: [{ level: 'Metadata' }],
 };
 
-/** All events so far. A line that is still being written is left for the next call. */
-export async function readAudit(file: string): Promise<readonly AuditEvent[]> {
-  const text = await readFile(file, 'utf8');
-  const complete = text.slice(0, text.lastIndexOf('\n') + 1);
-  return complete
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as AuditEvent);
+/**
+ * Reads an audit log, each line once: it grows to tens of thousands, and tests look at it again and again.
+ * @returns a function that gives all events so far. A line that is still being written is left for the next call.
+ */
+export function auditReader(file: string): () => Promise<readonly AuditEvent[]> {
+  const events: AuditEvent[] = [];
+  let offset = 0;
+  const readOn = async (): Promise<readonly AuditEvent[]> => {
+    const added = await readFrom(file, offset);
+    const complete = added.subarray(0, added.lastIndexOf('\n') + 1);
+    offset += complete.length;
+    const lines = complete.toString().split('\n');
+    for (const line of lines) if (line !== '') events.push(JSON.parse(line) as AuditEvent);
+    return [...events];
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  return async () => {
+    // One after the other: each goes on where the one before it has stopped.
+    const reading = last.then(readOn, readOn);
+    last = reading;
+    return await reading;
+  };
+}
+
+async function readFrom(file: string, offset: number): Promise<Buffer> {
+  const handle = await open(file);
+  try {
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - offset), 0, size - offset, offset);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Tells those that came at a moment (milliseconds since 1970) or later: what was asked before may be written down later. */

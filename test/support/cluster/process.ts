@@ -86,8 +86,8 @@ export function createProcess(spec: ProcessSpec): ManagedProcess {
 }
 
 /**
- * For programs of which many are started and few run long. Those in Go collect garbage a quarter as often, which takes a fifth off the CPU time
- * of a clone for memory that a machine has that runs tests; those in Node find what an earlier start has compiled.
+ * For programs of which many are started and few run long. Those in Go collect garbage a quarter as often, which takes a sixth off the CPU time
+ * of whole test files for memory that a machine has which runs tests; those in Node find what an earlier start has compiled.
  */
 const thrift = { GOGC: '400', NODE_COMPILE_CACHE: join(cacheRoot(process.env), 'node') };
 
