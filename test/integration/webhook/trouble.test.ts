@@ -150,8 +150,8 @@ describe('a crowd', () => {
       const response = await again(async () => {
         const begin = performance.now();
         const answer = await caller.review('/mutate?timeout=30s', body);
-        // What cannot be found out within that time is rightly left unstamped, and so is anything on a machine that is busy enough.
-        if (mine && answer.patch === undefined && performance.now() - begin > 29_000) throw new Error('out of time');
+        // Without an answer about the source for 10 s a clone is rightly left unstamped, and a machine can be that busy. It is tried again.
+        if (mine && answer.patch === undefined && performance.now() - begin > 9_500) throw new Error('out of time');
         return answer;
       });
       return response.uid === uid && (response.patch !== undefined) === mine;
