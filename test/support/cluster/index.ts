@@ -12,7 +12,13 @@ import type { ManagedProcess } from './process.ts';
 import type { Site } from './site.ts';
 import { startStorage } from './storage.ts';
 
-export { attach, type ClusterAccess, type ClusterAddress, type ServiceAccountMount } from './access.ts';
+export {
+  attach,
+  type ClusterAccess,
+  type ClusterAddress,
+  type RunOptions,
+  type ServiceAccountMount,
+} from './access.ts';
 export { type AuditEvent, cameSince, isWrite, wordsOf } from './audit.ts';
 export { type DriverOptions, nodeName } from './drivers.ts';
 export type { Finished, KubectlOptions } from './kubectl.ts';
