@@ -5,7 +5,7 @@ import { type Backoff, createBackoff } from './backoff.ts';
 import type { Client, WatchEvent, Watcher } from './client.ts';
 import { ApiError, isForbidden, isGone, isNotFound } from './errors.ts';
 import type { Resource } from './resource.ts';
-import type { Replacement, Store } from './store.ts';
+import type { Replacement, StoreWriter } from './store.ts';
 import { createWatchdog } from './watchdog.ts';
 
 /**
@@ -22,6 +22,11 @@ export type ReflectorState =
   | 'waiting'
   /** The API server does not serve this kind (its CRD is not installed): looked for again and again, the store is empty meanwhile. */
   | 'absent'
+  /**
+   * The one namespace that is looked at does not let us in: no role does, or the namespace does not exist, and then no role can. Looked
+   * for again and again, and nothing of it is in the store meanwhile.
+   */
+  | 'closed'
   | 'stopped';
 
 /** Why a list or watch had to begin again. `closed`: the server ended the watch in good order, as it does every few minutes. */
@@ -37,12 +42,14 @@ export interface ReflectorHealth {
   readonly lastEventAt: number | undefined;
   /** The last failure; undefined while all is well. */
   readonly error: unknown;
+  /** Whether what there is in the cluster is in the store, at most a moment behind. */
+  readonly open: boolean;
 }
 
 export interface Reflector {
   /** Begins; returns at once. Stops when the signal aborts: from that moment on the store does not change any more. */
   start(signal: AbortSignal): void;
-  /** Resolves when the store was filled for the first time; rejects with the signal's reason when it was stopped before. */
+  /** Resolves when the store was filled for the first time, if with nothing because it is absent or closed; rejects with the signal's reason when it was stopped before. */
   readonly synced: Promise<void>;
   /** Resolves when everything has ended after a stop; never rejects. */
   readonly stopped: Promise<void>;
@@ -52,11 +59,12 @@ export interface Reflector {
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: Pick<Client, 'pages'> & Watcher;
   readonly kind: Resource<T>;
-  readonly store: Store<T>;
+  readonly store: StoreWriter<T>;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log?: Pick<Logger, 'debug' | 'info' | 'warn'>;
+  /** The one that is looked at; without it all are, and then to be turned away is a failure as any other. */
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
@@ -106,8 +114,9 @@ class Reflection<T extends KubeObject> {
   #error: unknown;
   /** Where to watch from; undefined when only a list can tell. */
   #version: string | undefined;
-  /** Lists in a row that were answered with 404. */
+  /** Answers in a row by which there is nothing for us here. */
   #misses = 0;
+  #open = false;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -116,7 +125,7 @@ class Reflection<T extends KubeObject> {
   }
 
   health(): ReflectorHealth {
-    return { state: this.#state, lastEventAt: this.#lastEventAt, error: this.#error };
+    return { state: this.#state, lastEventAt: this.#lastEventAt, error: this.#error, open: this.#open };
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -139,8 +148,8 @@ class Reflection<T extends KubeObject> {
   /** Fills the store and sets the version. */
   async #list(signal: AbortSignal): Promise<void> {
     const { client, kind, store, clock, namespace, labelSelector, fieldSelector } = this.#options;
-    // While a kind is absent, looking for it again is no news.
-    if (this.#state !== 'absent') this.#state = 'listing';
+    // While there is nothing, looking for it again is no news.
+    if (!isEmpty(this.#state)) this.#state = 'listing';
     const started = clock.elapsed();
     const replacement = store.replacing();
     let objects = 0;
@@ -155,10 +164,10 @@ class Reflection<T extends KubeObject> {
       this.#received();
     }
     signal.throwIfAborted();
-    if (this.#state === 'absent')
-      this.#options.log?.info({ resource: kind.plural, group: kind.group }, 'Kind is served now');
+    if (isEmpty(this.#state)) this.#options.log?.info(this.#about(), news[this.#state].over);
     this.#misses = 0;
     this.#version = version;
+    this.#open = true;
     this.#fill(replacement);
     this.#options.observe?.({ type: 'listed', objects, ms: clock.elapsed() - started });
   }
@@ -209,28 +218,38 @@ class Reflection<T extends KubeObject> {
 
   /** Decides where to go on after a failure, and waits. Returns early when stopped. */
   async #recover(failure: unknown, healthy: number, signal: AbortSignal): Promise<void> {
-    const { clock, log, kind } = this.#options;
+    const { clock, log, namespace, store, observe } = this.#options;
     const cause = causeOf(failure);
     const waitMs = Math.round(this.#backoff.next(healthy));
-    if (cause === 'expired' || cause === 'absent') this.#version = undefined;
-    if (cause === 'absent') this.#misses += 1;
+    const nothing = cause === 'absent' ? cause : cause === 'refused' && namespace !== undefined ? 'closed' : undefined;
+    if (cause === 'expired' || nothing !== undefined) this.#version = undefined;
+    if (nothing !== undefined) this.#misses += 1;
     // What is there must not vanish because of one odd answer (a proxy, an API server that is just starting): it takes two.
-    if (cause === 'absent' && (this.#misses > 1 || this.#options.store.size === 0)) this.#leaveEmpty();
+    if (nothing !== undefined && (this.#misses > 1 || store.size === 0)) this.#leaveEmpty(nothing, failure);
     else {
       this.#state = 'waiting';
       this.#error = failure;
-      log?.warn({ resource: kind.plural, cause, err: failure, waitMs }, 'Watch broke');
+      log?.warn({ ...this.#about(), cause, err: failure, waitMs }, 'Watch broke');
     }
-    this.#options.observe?.({ type: 'restart', cause, error: failure });
+    observe?.({ type: 'restart', cause, error: failure });
     await clock.sleep(waitMs, signal).catch(() => undefined);
   }
 
-  #leaveEmpty(): void {
-    const { log, kind, store } = this.#options;
-    if (this.#state !== 'absent') log?.info({ resource: kind.plural, group: kind.group }, 'Kind is not served');
-    this.#state = 'absent';
+  #leaveEmpty(state: Nothing, failure: unknown): void {
+    const { log, store } = this.#options;
+    const { level, begins } = news[state];
+    if (this.#state !== state)
+      log?.[level](state === 'closed' ? { ...this.#about(), err: failure } : this.#about(), begins);
+    this.#state = state;
     this.#error = undefined;
+    // A kind that does not exist has no objects; those of a namespace that does not let us in are only not known.
+    this.#open = state === 'absent';
     this.#fill(store.replacing());
+  }
+
+  #about() {
+    const { kind, namespace } = this.#options;
+    return { resource: kind.plural, group: kind.group, ...(namespace === undefined ? {} : { namespace }) };
   }
 
   #fill(replacement: Replacement<T>): void {
@@ -242,6 +261,22 @@ class Reflection<T extends KubeObject> {
     this.#lastEventAt = this.#options.clock.now();
     this.#error = undefined;
   }
+}
+
+/** States in which there is nothing to be had. */
+type Nothing = Extract<ReflectorState, 'absent' | 'closed'>;
+
+const news = {
+  absent: { level: 'info', begins: 'Kind is not served', over: 'Kind is served now' },
+  closed: {
+    level: 'warn',
+    begins: 'Namespace does not exist, or no role lets us into it',
+    over: 'Namespace lets us in',
+  },
+} as const satisfies Record<Nothing, unknown>;
+
+function isEmpty(state: ReflectorState): state is Nothing {
+  return state === 'absent' || state === 'closed';
 }
 
 /** Reason of the error with which the watchdog ends a watch. */

@@ -23,7 +23,7 @@ export interface StoreReader<T extends KubeObject> {
   /** Objects for which the index gives this value. @throws RangeError when there is no such index. */
   by(index: string, value: string): readonly Stored<T>[];
   readonly size: number;
-  /** Whether the store has ever been filled. Before that, what is not in it may exist all the same. */
+  /** Whether the store, each of its parts, has ever been filled. Before that, what is not in it may exist all the same. */
   readonly synced: boolean;
   /**
    * Calls the listener for every change from now on, after the store has changed; what is in it already is not told. An object that
@@ -45,10 +45,18 @@ export interface StoreWriter<T extends KubeObject> {
   /** Another object of the same name (another uid) stays. */
   delete(object: Stored<T>): void;
   replacing(): Replacement<T>;
-  replace(items: Iterable<Stored<T>>): void;
+  readonly size: number;
 }
 
-export type Store<T extends KubeObject> = StoreReader<T> & StoreWriter<T>;
+export interface Store<T extends KubeObject> extends StoreReader<T>, StoreWriter<T> {
+  readonly size: number;
+  replace(items: Iterable<Stored<T>>): void;
+  /**
+   * A part of the store, which is filled for itself: what is put in place of its content leaves all else alone. Once there are parts, the
+   * store is filled when each of them is. A Namespace belongs to the part of its own name.
+   */
+  part(namespace: string): StoreWriter<T>;
+}
 
 export interface StoreOptions<T extends KubeObject> {
   /** By name: the values under which an object is found with `by`. Pure. */
@@ -74,7 +82,8 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
   readonly #onError: (error: unknown) => void;
   readonly #listeners = new Set<Listener<T>>();
   #objects = new Map<string, Stored<T>>();
-  #synced = false;
+  /** Parts that have yet to be filled; undefined stands for the whole. */
+  #unfilled = new Set<string | undefined>([undefined]);
 
   constructor(indexes: Indexes<T>, prepare: (object: Stored<T>) => Stored<T>, onError: (error: unknown) => void) {
     this.#indexes = indexes;
@@ -99,7 +108,7 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
   }
 
   get synced(): boolean {
-    return this.#synced;
+    return this.#unfilled.size === 0;
   }
 
   subscribe(listener: Listener<T>): () => void {
@@ -134,6 +143,24 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
   }
 
   replacing(): Replacement<T> {
+    return this.#replacing(undefined);
+  }
+
+  part(namespace: string): StoreWriter<T> {
+    this.#unfilled.delete(undefined);
+    this.#unfilled.add(namespace);
+    const size = (): number => this.list().filter((object) => partOf(object) === namespace).length;
+    return {
+      upsert: (object) => this.upsert(object),
+      delete: (object) => this.delete(object),
+      replacing: () => this.#replacing(namespace),
+      get size() {
+        return size();
+      },
+    };
+  }
+
+  #replacing(part: string | undefined): Replacement<T> {
     const next = new Map<string, Stored<T>>();
     return {
       add: (items) => {
@@ -142,15 +169,16 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
           next.set(keyOf(object.metadata), object);
         }
       },
-      commit: () => this.#commit(next),
+      commit: () => this.#commit(next, part),
     };
   }
 
-  #commit(next: Map<string, Stored<T>>): void {
+  #commit(next: Map<string, Stored<T>>, part: string | undefined): void {
     const previous = this.#objects;
-    this.#objects = next;
-    this.#synced = true;
-    const gone = [...previous].filter(([key]) => !next.has(key));
+    const others = part === undefined ? [] : [...previous].filter(([, object]) => partOf(object) !== part);
+    this.#objects = others.length === 0 ? next : new Map([...others, ...next]);
+    this.#unfilled.delete(part);
+    const gone = [...previous].filter(([key]) => !this.#objects.has(key));
     for (const [key, object] of gone) this.#indexes.move(key, object, undefined);
     for (const [key, object] of next) this.#indexes.move(key, previous.get(key), object);
     // Told only now, when the store is whole again: a listener that reads sees nothing half done.
@@ -169,6 +197,10 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
       }
     }
   }
+}
+
+function partOf({ metadata: { namespace, name } }: Stored<KubeObject>): string {
+  return namespace ?? name;
 }
 
 /** What there is to tell about one key. The same version again (a list repeats what a watch told) is nothing. */

@@ -136,4 +136,5 @@ async function aborted(signal: AbortSignal | undefined): Promise<never> {
 
 export const gone = (): ApiError => new ApiError('too old', { code: 410, reason: 'Expired' });
 export const notFound = (): ApiError => new ApiError('404 page not found', { code: 404, reason: 'NotFound' });
+export const forbidden = (): ApiError => new ApiError('no role', { code: 403, reason: 'Forbidden' });
 export const unavailable = (): ApiError => new ApiError('not now', { code: 503, reason: 'ServiceUnavailable' });

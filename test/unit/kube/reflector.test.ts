@@ -5,7 +5,14 @@ import { createReflector, type Reflector, type ReflectorEvent } from '../../../s
 import { createStore, type Store } from '../../../shared/kube/store.ts';
 import { type ConfigMap, configMap, configMaps } from '../../support/build/configmap.ts';
 import { FakeClock, settle } from '../../support/clock.ts';
-import { gone, notFound, type ScriptedClient, scriptedClient, unavailable } from '../../support/scripted-client.ts';
+import {
+  forbidden,
+  gone,
+  notFound,
+  type ScriptedClient,
+  scriptedClient,
+  unavailable,
+} from '../../support/scripted-client.ts';
 
 let api: ScriptedClient<ConfigMap>;
 let clock: FakeClock;
@@ -14,6 +21,7 @@ let told: string[];
 let events: ReflectorEvent[];
 let stop: AbortController;
 let reflector: Reflector;
+const namespace = 'ns';
 const log = { debug: vi.fn<() => void>(), info: vi.fn<() => void>(), warn: vi.fn<() => void>() };
 
 beforeEach(() => {
@@ -57,7 +65,7 @@ describe('a reflector', () => {
   test('lists, fills the store, and watches from the version of the list', async () => {
     api.list(page('10', at('a', '3')), page('10', at('b', '4')));
     const watch = api.watch();
-    expect(reflector.health()).toEqual({ state: 'new', lastEventAt: undefined, error: undefined });
+    expect(reflector.health()).toEqual({ state: 'new', lastEventAt: undefined, error: undefined, open: false });
     await start();
     await reflector.synced;
     expect(told).toEqual(['added a@3', 'added b@4']);
@@ -242,6 +250,77 @@ describe('silence', () => {
     expect(watch.left).toBe(false);
     await clock.advance(240_000);
     expect(watch.left).toBe(true);
+  });
+});
+
+describe('a namespace that does not let us in', () => {
+  const refuse = (count: number): void => {
+    for (let each = 0; each < count; each += 1) api.list(forbidden());
+  };
+
+  beforeEach(() => {
+    reflector = createReflector({
+      client: api.client,
+      kind: configMaps,
+      store,
+      clock,
+      random: () => 0,
+      log,
+      namespace,
+    });
+  });
+
+  test('counts as synced but not as open, is told of once, and is looked into when it does', async () => {
+    refuse(4);
+    await start();
+    await reflector.synced;
+    expect([store.synced, store.size]).toEqual([true, 0]);
+    expect(reflector.health()).toMatchObject({ state: 'closed', error: undefined, open: false });
+    await clock.advance(800 + 1_600 + 3_200);
+    expect(api.calls).toEqual(['list', 'list', 'list', 'list']);
+
+    api.list(page('10', at('a', '3')));
+    await clock.advance(6_400);
+    expect(told).toEqual(['added a@3']);
+    expect(reflector.health()).toMatchObject({ state: 'watching', open: true });
+    expect(log.warn.mock.calls).toEqual([
+      [
+        expect.objectContaining({ resource: 'configmaps', namespace }),
+        'Namespace does not exist, or no role lets us into it',
+      ],
+    ]);
+    expect(log.info.mock.calls).toEqual([[expect.objectContaining({ namespace }), 'Namespace lets us in']]);
+  });
+
+  test('any more is not believed on one answer alone, but on two: then nothing of it is left, and it is not open', async () => {
+    api.list(page('10', at('a', '3')));
+    const watch = api.watch();
+    await start();
+    watch.fail(forbidden());
+    refuse(2);
+    await settle();
+    expect([store.size, reflector.health().open]).toEqual([1, true]);
+    await clock.advance(800);
+    expect(told).toEqual(['added a@3', 'deleted a@3']);
+    expect(reflector.health()).toMatchObject({ state: 'closed', open: false });
+    expect(api.calls).toEqual(['list', 'watch 10', 'list']);
+  });
+
+  test('stays closed while nobody answers', async () => {
+    refuse(1);
+    api.list(unavailable());
+    await start();
+    await clock.advance(800);
+    expect(reflector.health()).toMatchObject({ state: 'waiting', open: false });
+  });
+
+  test('is one thing, and not to be let into the cluster another: then nothing is ready', async () => {
+    reflector = createReflector({ client: api.client, kind: configMaps, store, clock, random: () => 0, log });
+    refuse(2);
+    await start();
+    await clock.advance(800);
+    expect(store.synced).toBe(false);
+    expect(reflector.health()).toMatchObject({ state: 'waiting', error: { code: 403 } });
   });
 });
 

@@ -21,6 +21,57 @@ function tell({ type, object, previous }: Change<ConfigMap>): string {
 
 const at = (name: string, resourceVersion: string, uid = `uid-of-${name}`) => configMap(name, { resourceVersion, uid });
 
+describe('parts of a store', () => {
+  const inNamespace = (namespace: string, name: string, resourceVersion = '1') =>
+    configMap(name, { namespace, resourceVersion, uid: `uid-of-${namespace}-${name}` });
+
+  test('are filled each for itself, and what is put in place of one leaves the others alone', () => {
+    const { store, told } = watched(byOwner);
+    const [a, b] = [store.part('a'), store.part('b')];
+    const fillWith = (part: typeof a, ...items: ReturnType<typeof inNamespace>[]): void => {
+      const replacement = part.replacing();
+      replacement.add(items);
+      replacement.commit();
+    };
+    fillWith(a, inNamespace('a', 'one'), inNamespace('a', 'two'));
+    fillWith(b, inNamespace('b', 'one'), { ...inNamespace('b', 'owned'), data: { owners: 'jane' } });
+    b.upsert(inNamespace('b', 'three', '2'));
+    expect([a.size, b.size, store.size]).toEqual([2, 3, 5]);
+    told.length = 0;
+
+    fillWith(a, inNamespace('a', 'two', '5'));
+
+    expect(store.list().map(({ metadata }) => keyOf(metadata))).toEqual(['b/one', 'b/owned', 'b/three', 'a/two']);
+    expect(told).toEqual(['deleted one@1 from 1', 'updated two@5 from 1']);
+    expect(store.by('owner', 'jane')).toHaveLength(1);
+    fillWith(b);
+    expect(store.list().map(({ metadata }) => keyOf(metadata))).toEqual(['a/two']);
+    expect(store.by('owner', 'jane')).toEqual([]);
+  });
+
+  test('make the store synced when the last of them is filled', () => {
+    const { store } = watched();
+    const parts = [store.part('a'), store.part('b')];
+    const seen = parts.map((part) => {
+      part.replacing().commit();
+      return store.synced;
+    });
+    expect(seen).toEqual([false, true]);
+  });
+
+  test('take a Namespace by its own name', () => {
+    const store = createStore();
+    const named = (name: string) => ({ metadata: { name, uid: name, resourceVersion: '1' } });
+    const [a, b] = [store.part('a'), store.part('b')];
+    a.upsert(named('a'));
+    b.upsert(named('b'));
+    a.replacing().commit();
+    expect(store.list()).toEqual([named('b')]);
+    b.delete(named('b'));
+    expect(store.size).toBe(0);
+  });
+});
+
 describe('a store', () => {
   test('knows an object by namespace and name', () => {
     const { store } = watched();
