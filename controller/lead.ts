@@ -1,6 +1,7 @@
 import { keyOf, refOf } from '../shared/api/objects.ts';
 import type { Elector } from '../shared/kube/lease.ts';
 import { createQueue } from '../shared/kube/queue.ts';
+import type { Served } from '../shared/kube/served.ts';
 import { runWorkers } from '../shared/kube/workers.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
@@ -16,6 +17,7 @@ import type { Turns } from './turns.ts';
 export interface LeadOptions {
   readonly elector: Elector;
   readonly stores: Stores;
+  readonly served: Pick<Served, 'subscribe'>;
   readonly reconcile: Reconcile;
   readonly turns: Pick<Turns, 'subscribe'>;
   /** Runs beside the work, until its signal aborts. */
@@ -48,13 +50,15 @@ export function createLeading(options: LeadOptions): Component {
 }
 
 async function work(options: LeadOptions, lost: AbortSignal): Promise<void> {
-  const { stores, reconcile, turns, sweeper, workers, clock, random, log, metrics } = options;
+  const { stores, served, reconcile, turns, sweeper, workers, clock, random, log, metrics } = options;
   // Namespaces take turns: a tenant with ten thousand DataVolumes does not keep the others waiting.
   const groupOf = (key: string): string => refOf(key).namespace ?? '';
   const queue = createQueue({ clock, random, name, metrics, backoff, groupOf });
   const add = (key: string): void => queue.add(key);
-  const ends = [subscribe(stores, add), turns.subscribe(add)];
-  for (const { metadata } of stores.volumes.list()) queue.add(keyOf(metadata));
+  const addAll = (): void => stores.volumes.list().forEach(({ metadata }) => add(keyOf(metadata)));
+  // What waits for a namespace to open may be in any other.
+  const ends = [subscribe(stores, add), turns.subscribe(add), served.subscribe(addAll)];
+  addAll();
   const handle: Reconcile = async (key, signal) => {
     const outcome = await reconcile(key, signal);
     metrics.reconciles.inc({ controller: name, result: outcome.kind });

@@ -5,6 +5,7 @@ import { type Client, createClient, type Watcher } from '../shared/kube/client.t
 import { type Connection, connect } from '../shared/kube/connection.ts';
 import { createRecorder, type Recorder } from '../shared/kube/events.ts';
 import { createElector } from '../shared/kube/lease.ts';
+import { createServed } from '../shared/kube/served.ts';
 import { systemClock } from '../shared/process/clock.ts';
 import { createHealth, opsServer } from '../shared/process/health.ts';
 import { createLogger } from '../shared/process/log.ts';
@@ -70,15 +71,19 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     random,
     reportingController: reporters.controller,
     reportingInstance: podName,
+    // A namespace that was opened to us may be closed again.
+    ...(settings.namespaces.length === 0 ? {} : { fallbackNamespace: namespace }),
   });
-  const watches = createWatches({ client, clock, random, log, metrics, health });
+  const served = createServed(settings.namespaces);
+  const watches = createWatches({ client, clock, random, log, metrics, health, served });
   const { stores } = watches;
   const expectations = createExpectations((resource, key) => lookup(stores, resource, key), clock);
   const policy = { ...policyFactsOf(settings), helperImage: settings.helperImage };
   const access = accessPolicyOf(settings);
   const { clonesPerSource: perSource, clonesPerStorageClass: perStorageClass } = settings;
   const turns = createTurns(stores, { perSource, perStorageClass });
-  const sweeping = { client, stores, mode: settings.sweep, recorder, clock, log, metrics };
+  const self = { namespace, podName };
+  const sweeping = { client, stores, served, self, mode: settings.sweep, recorder, clock, log, metrics };
   const sweeper = async (signal: AbortSignal): Promise<void> => runSweeper(sweeping, signal);
   const { verifier } = keys;
   const reconcile = createReconcile({
@@ -107,7 +112,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     recording(recorder),
     watches,
     keys.lookout,
-    createLeading({ elector, stores, reconcile, turns, sweeper, workers, clock, random, log, metrics }),
+    createLeading({ elector, stores, served, reconcile, turns, sweeper, workers, clock, random, log, metrics }),
   ];
 }
 

@@ -36,6 +36,8 @@ export interface Observed {
   /** Undefined when the stamp is not valid: nobody was authorized to look. */
   readonly source: SourceState | undefined;
   readonly choice: Choice;
+  /** Why not all that matters is known, in a sentence without an end: the source is where we do not see. */
+  readonly closed: string | undefined;
   /** The target claim's class waits for the claim's first consumer. */
   readonly bindsLate: boolean;
   readonly children: Children;
@@ -106,6 +108,7 @@ export function observe(
     claim,
     source,
     choice,
+    closed: source === undefined ? undefined : stores.closed(source.ref.namespace),
     bindsLate: bindsLate(stores, claim),
     children,
     // Who has a snapshot looks for nobody to take one with.

@@ -68,6 +68,8 @@ export function createReconcile(around: Surroundings): Reconcile {
       pass.forget(key);
       return done;
     }
+    // Seen in part only, and nothing could be written there. It comes again when the namespace opens.
+    if (stores.closed(volume.metadata.namespace ?? '') !== undefined) return done;
     const behind = expectations.pending(key);
     if (behind !== undefined) return { kind: 'after', ms: behind };
     turns.seen(key);

@@ -44,6 +44,8 @@ export interface Stores {
   readonly volumeSnapshotClasses: StoreReader<VolumeSnapshotClass>;
   /** Whether the cluster serves the snapshot API at all. */
   snapshotsServed(): boolean;
+  /** Why what is in a namespace is not in the stores, in a sentence without an end; undefined when it is. */
+  closed(namespace: string): string | undefined;
 }
 
 type Filled<S> = { readonly [K in keyof S]: S[K] extends StoreReader<infer T> ? Store<T> : S[K] };
@@ -65,7 +67,10 @@ const byOwner = {
   },
 };
 
-export function createStores(snapshotsServed: () => boolean): Filled<Stores> {
+export function createStores(
+  snapshotsServed: () => boolean,
+  closed: Stores['closed'] = () => undefined,
+): Filled<Stores> {
   return {
     volumes: createStore<DataVolume>({
       indexes: {
@@ -90,6 +95,7 @@ export function createStores(snapshotsServed: () => boolean): Filled<Stores> {
     csiDrivers: createStore<CSIDriver>(),
     volumeSnapshotClasses: createStore<VolumeSnapshotClass>(),
     snapshotsServed,
+    closed,
   };
 }
 

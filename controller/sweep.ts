@@ -1,9 +1,16 @@
 import type { DataVolume } from '../shared/api/datavolume.ts';
-import { type KubeObject, keyOf, type PersistentVolume, type Stored } from '../shared/api/objects.ts';
+import {
+  type KubeObject,
+  keyOf,
+  type ObjectReference,
+  type PersistentVolume,
+  type Stored,
+} from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
-import type { Recorder } from '../shared/kube/events.ts';
+import type { Emission, Recorder } from '../shared/kube/events.ts';
 import { getIfExists } from '../shared/kube/get.ts';
 import {
+  apiVersionOf,
   claims,
   dataVolumes,
   persistentVolumes,
@@ -11,6 +18,7 @@ import {
   type Resource,
   volumeSnapshots,
 } from '../shared/kube/resource.ts';
+import type { Served } from '../shared/kube/served.ts';
 import type { StoreReader } from '../shared/kube/store.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
@@ -31,6 +39,9 @@ import { type Stores, volumeOf } from './stores.ts';
 export interface SweepOptions {
   readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove' | 'pages'>;
   readonly stores: Stores;
+  readonly served: Pick<Served, 'namespaces' | 'includes' | 'closed'>;
+  /** The pod of this program. */
+  readonly self: { readonly namespace: string; readonly podName: string };
   readonly mode: 'remove' | 'report' | 'off';
   readonly recorder: Pick<Recorder, 'emit'>;
   readonly clock: Clock;
@@ -84,6 +95,20 @@ const rows: readonly Row[] = [
   },
 ];
 
+/**
+ * Whether it can be told at all that nobody needs an object: only where we look after DataVolumes. A volume that is on its way is where its
+ * claim is. Elsewhere another Clonegate may be at work on it.
+ */
+function isInSight(
+  { served: { namespaces, includes } }: SweepOptions,
+  { metadata, spec }: KubeObject & Claimed,
+): boolean {
+  const namespace = metadata.namespace ?? spec?.claimRef?.namespace;
+  return namespaces.length === 0 || (namespace !== undefined && includes(namespace));
+}
+
+type Claimed = Pick<PersistentVolume, 'spec'>;
+
 /** Milliseconds. */
 const interval = 3_600_000;
 
@@ -111,11 +136,11 @@ export async function sweep(options: SweepOptions, signal: AbortSignal): Promise
     objects: row
       .store(stores)
       .list()
-      .filter((object) => isOrphan(row, object, (uid) => volumeOf(stores, uid))),
+      .filter((object) => isInSight(options, object) && isOrphan(row, object, (uid) => volumeOf(stores, uid))),
   }));
   // The stores may be a moment behind. All DataVolumes are read anew only where there is something to lose.
   const alive = suspects.some(({ objects }) => objects.length > 0)
-    ? await livingOwners(client, signal)
+    ? await livingOwners(options, signal)
     : new Map<string, DataVolume>();
   const applier = createApplier(client, { expect: () => undefined, expectGone: () => undefined });
   for (const { row, objects } of suspects) {
@@ -145,14 +170,20 @@ function isOrphan(
 
 /** All DataVolumes that there are at this moment, by their uids, as far as it matters here. */
 async function livingOwners(
-  client: Pick<Client, 'pages'>,
+  { client, served }: SweepOptions,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, DataVolume>> {
+  const { namespaces } = served;
+  const shut = namespaces.flatMap((namespace) => served.closed(namespace) ?? []);
+  // They may be there.
+  if (shut.length > 0) throw new Error(`not all DataVolumes can be seen: ${shut.join('; ')}`);
   const found = new Map<string, DataVolume>();
-  for await (const { items } of client.pages(dataVolumes, { signal })) {
-    for (const { metadata } of items) {
-      const { uid, name, finalizers } = metadata;
-      found.set(uid, { metadata: { uid, name, ...(finalizers === undefined ? {} : { finalizers }) }, spec: {} });
+  for (const area of namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))) {
+    for await (const { items } of client.pages(dataVolumes, { ...area, signal })) {
+      for (const { metadata } of items) {
+        const { uid, name, finalizers } = metadata;
+        found.set(uid, { metadata: { uid, name, ...(finalizers === undefined ? {} : { finalizers }) }, spec: {} });
+      }
     }
   }
   return found;
@@ -171,21 +202,39 @@ async function find(
 
 /** @returns whether nothing is left of it. */
 async function settleOrphan(
-  { mode, recorder, log }: SweepOptions,
+  options: SweepOptions,
   applier: Applier,
   { resource, remedy }: Row,
   object: Stored<KubeObject>,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { mode, recorder, log } = options;
   const removes = mode === 'remove';
   const applied = removes ? await applier.apply(keyOf(object.metadata), remedy(object), { signal }) : undefined;
   const note = `${naming(resource, object)} was made for a clone whose DataVolume does not exist any more`;
   const settled = applied?.kind === 'written';
   const reason = settled ? 'OrphanRemoved' : 'OrphanFound';
-  // Events about what has no namespace are kept in this one, by convention.
-  const { namespace = 'default' } = object.metadata;
-  const regarding = about(resource, object);
-  recorder.emit({ namespace, regarding, type: 'Warning', reason, action: 'Sweep', note });
+  recorder.emit({
+    ...placeOf(options, object.metadata.namespace, about(resource, object)),
+    type: 'Warning',
+    reason,
+    action: 'Sweep',
+    note,
+  });
   log.warn({ kind: resource.kind, object: keyOf(object.metadata), removed: settled }, 'Orphaned object found');
   return settled;
+}
+
+/**
+ * Events about what has no namespace are kept in `default`, by convention. Where only some namespaces are served it need not be among them,
+ * so they are told of ourselves in our own.
+ */
+function placeOf(
+  { served: { namespaces }, self: { namespace, podName: name } }: SweepOptions,
+  theirs: string | undefined,
+  regarding: ObjectReference,
+): Pick<Emission, 'namespace' | 'regarding' | 'related'> {
+  if (theirs !== undefined || namespaces.length === 0) return { namespace: theirs ?? 'default', regarding };
+  const pod = { apiVersion: apiVersionOf(pods), kind: pods.kind, namespace, name };
+  return { namespace, regarding: pod, related: regarding };
 }

@@ -1,4 +1,4 @@
-import { fill, type InformOptions, reflecting } from '../shared/kube/informer.ts';
+import { fill, type InformOptions, isAbsent, reflecting } from '../shared/kube/informer.ts';
 import {
   claims,
   csiDrivers,
@@ -21,7 +21,10 @@ export interface Watches extends Component {
 
 /** Started when every store is filled; ready as long as none has yet to be. */
 export function createWatches(options: InformOptions): Watches {
-  const stores = createStores(() => snapshots.health().state !== 'absent');
+  const stores = createStores(
+    () => !snapshots.some(isAbsent),
+    (namespace) => options.served.closed(namespace),
+  );
   const snapshots = fill(options, volumeSnapshotClasses, stores.volumeSnapshotClasses);
   const reflectors = [
     fill(options, dataVolumes, stores.volumes),
@@ -34,5 +37,5 @@ export function createWatches(options: InformOptions): Watches {
     fill(options, csiDrivers, stores.csiDrivers),
     snapshots,
   ];
-  return { ...reflecting('watches', reflectors), stores };
+  return { ...reflecting('watches', reflectors.flat()), stores };
 }

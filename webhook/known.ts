@@ -27,7 +27,7 @@ export function createKnown(options: InformOptions): KnownObjects {
   const sources = inform(options, dataSources, { transform: leanDataSource });
   const spaces = inform(options, metadataOf(namespaces), { transform: leanNamespace });
   const taken = inform(options, metadataOf(claims), { transform: leanClaim });
-  const reflectors = [sources, spaces, taken].map(({ reflector }) => reflector);
+  const reflectors = [sources, spaces, taken].flatMap((informed) => informed.reflectors);
   return {
     ...reflecting('known objects', reflectors),
     known: {

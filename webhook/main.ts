@@ -5,6 +5,7 @@ import { policyFactsOf } from '../shared/decision/facts.ts';
 import { type Client, createClient, type Watcher } from '../shared/kube/client.ts';
 import { type Connection, connect } from '../shared/kube/connection.ts';
 import { createRecorder, type Recorder } from '../shared/kube/events.ts';
+import { createServed } from '../shared/kube/served.ts';
 import { systemClock } from '../shared/process/clock.ts';
 import { createHealth, type Health, opsServer } from '../shared/process/health.ts';
 import { createLogger, type Logger } from '../shared/process/log.ts';
@@ -87,7 +88,8 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
   const { connection, client, recorder } = reached;
   const keys = fromFiles ?? (await openKeys(settings, log, reached));
   const health = createHealth();
-  const keeping = { client, clock, random, log, metrics, health };
+  const served = createServed(settings.namespaces);
+  const keeping = { client, clock, random, log, metrics, health, served };
   const storage = createStorage(keeping);
   const { known, ...kept } = createKnown(keeping);
   const surroundings = createSurroundings({ ...keeping, watchPods: settings.warnSourceInUse, quota: settings.quota });
@@ -96,12 +98,12 @@ async function assemble(settings: Settings<'webhook'>, log: Logger, metrics: Met
   const ask = createAsk({ client, clock, metrics, policy: accessPolicyOf(settings) });
   const { signer, verifier } = keys;
   const policy = policyFactsOf(settings);
-  const validate = createValidate({ verifier, ask, client, known, advise, controllerUser });
+  const validate = createValidate({ verifier, ask, client, known, served, advise, controllerUser });
   const handlers = [
-    createMutate({ signer, verifier, ask, client, known, storage: storage.lookups, policy, clock }),
+    createMutate({ signer, verifier, ask, client, known, served, storage: storage.lookups, policy, clock }),
     settings.mode === 'shadow' ? shadowed(validate) : validate,
   ];
-  const audit = createAudit({ log, metrics, recorder, events: eventPolicyOf(settings) });
+  const audit = createAudit({ log, metrics, recorder, events: eventPolicyOf(settings, served) });
   const server = createServer({ host, port, tls, handlers, audit, clock, log, metrics, drain: settings.drain });
   checkServing(health, server);
   return [

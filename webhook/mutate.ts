@@ -7,11 +7,13 @@ import { gatherFacts, type StorageLookups } from '../shared/decision/gather.ts';
 import { parseRecord } from '../shared/decision/record.ts';
 import { type FindParts, findSource } from './access.ts';
 import { type Found, readSource } from './lookup.ts';
+import { outside } from './outside.ts';
 import { patchAnnotations } from './patch.ts';
 import { allowed, patched } from './respond.ts';
 import type { Review } from './review.ts';
 import type { Findings, Handler, Ruling } from './ruling.ts';
 import { readVolume } from './shape.ts';
+import { askedOf } from './source.ts';
 import { faultsOf } from './spec.ts';
 import { annotate, type StampingParts } from './stamping.ts';
 
@@ -49,8 +51,12 @@ function cloneIn({ operation, object, namespace }: Review): DataVolume | undefin
 
 async function rule(parts: MutateParts, review: Review, volume: DataVolume, signal: AbortSignal): Promise<Ruling> {
   const { userInfo: user, namespace: into } = review;
-  const { asked, source, via } = await findSource(parts, review, volume, signal);
-  if (source === undefined) return unstamped(review, volume, { asked, access: 'denied' });
+  if (outside(parts.served, volume) !== undefined) return unstamped(review, volume, { asked: askedOf(volume) });
+  const { asked, source, via, outside: elsewhere } = await findSource(parts, review, volume, signal);
+  if (source === undefined) {
+    const led = elsewhere === undefined ? {} : { source: elsewhere };
+    return unstamped(review, volume, { asked, ...led, access: 'denied' });
+  }
   // Both at once, but what is read counts for nothing, not even for the time that the answer takes, unless the user has the right. It is
   // read to its end all the same: to cut it off would close its connection, and the next call would have to open another.
   const reading = readSource(parts.client, source, signal);

@@ -5,6 +5,7 @@ import { keyOf, type ObjectReference } from '../shared/api/objects.ts';
 import { clean } from '../shared/kube/event-object.ts';
 import type { Emission } from '../shared/kube/events.ts';
 import { apiVersionOf, claims, dataSources, dataVolumes, volumeSnapshots } from '../shared/kube/resource.ts';
+import type { Served } from '../shared/kube/served.ts';
 import type { Settings } from '../shared/process/settings.ts';
 import type { Asked } from './source.ts';
 import { nameOf, type Verdict } from './verdict.ts';
@@ -21,10 +22,13 @@ export interface EventPolicy {
   readonly shadow: boolean;
   readonly inTargetNamespace: boolean;
   readonly inSourceNamespace: boolean;
+  /** Elsewhere we may not write. */
+  readonly served: Pick<Served, 'includes'>;
 }
 
-export function eventPolicyOf(settings: Settings<'webhook'>): EventPolicy {
+export function eventPolicyOf(settings: Settings<'webhook'>, served: EventPolicy['served']): EventPolicy {
   return {
+    served,
     auditNamespace: settings.auditNamespace,
     denied: settings.eventsDenied,
     allowed: settings.eventsAllowed,
@@ -44,11 +48,12 @@ export function noticesOf(policy: EventPolicy, verdict: Verdict): readonly Emiss
   const { webhook, review, about } = verdict;
   const said = webhook === 'validate' && !review.dryRun ? sayingOf(policy, verdict) : undefined;
   if (said === undefined || about.asked === undefined) return [];
-  const { auditNamespace, inTargetNamespace, inSourceNamespace } = policy;
+  const { auditNamespace, inTargetNamespace, inSourceNamespace, served } = policy;
+  const isOthers = (namespace: string): boolean => namespace !== auditNamespace && served.includes(namespace);
   const { asked, source = asked } = about;
   const notices = [toAdministrator(auditNamespace, verdict, said, source)];
-  if (inTargetNamespace && review.namespace !== auditNamespace) notices.push(toRequester(verdict, said, asked));
-  const elsewhere = source.namespace !== review.namespace && source.namespace !== auditNamespace;
+  if (inTargetNamespace && isOthers(review.namespace)) notices.push(toRequester(verdict, said, asked));
+  const elsewhere = source.namespace !== review.namespace && isOthers(source.namespace);
   if (inSourceNamespace && elsewhere && source.kind !== 'DataSource') notices.push(toOwner(verdict, said, source));
   return notices;
 }

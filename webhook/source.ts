@@ -19,10 +19,13 @@ export interface Asked {
   readonly field: string;
 }
 
-/** `via` is the DataSource that was followed. Without a source: it does not exist, or names nothing that can be cloned. */
+/**
+ * `via` is the DataSource that was followed. Without a source: it does not exist, or names nothing that can be cloned; or what it names is
+ * `outside` of what is served, which is for administrators alone to know.
+ */
 export type Resolution = { readonly asked: Asked } & (
-  | { readonly source: CloneSource; readonly via?: Required<SourceRef> }
-  | { readonly source?: never; readonly via: Required<SourceRef> }
+  | { readonly source: CloneSource; readonly via?: Required<SourceRef>; readonly outside?: never }
+  | { readonly source?: never; readonly via: Required<SourceRef>; readonly outside?: CloneSource }
 );
 
 /** What the DataVolume names, without looking anything up. @throws TypeError when it is no clone. */

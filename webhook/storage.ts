@@ -1,5 +1,5 @@
 import type { StorageLookups } from '../shared/decision/gather.ts';
-import { type InformOptions, inform, reflecting } from '../shared/kube/informer.ts';
+import { type InformOptions, inform, isAbsent, reflecting } from '../shared/kube/informer.ts';
 import { csiDrivers, storageClasses, storageProfiles, volumeSnapshotClasses } from '../shared/kube/resource.ts';
 import type { Component } from '../shared/process/run.ts';
 
@@ -16,7 +16,7 @@ export function createStorage(options: InformOptions): Storage {
   const profiles = inform(options, storageProfiles);
   const drivers = inform(options, csiDrivers);
   const snapshotClasses = inform(options, volumeSnapshotClasses);
-  const reflectors = [classes, profiles, drivers, snapshotClasses].map(({ reflector }) => reflector);
+  const reflectors = [classes, profiles, drivers, snapshotClasses].flatMap((informed) => informed.reflectors);
   return {
     ...reflecting('storage', reflectors),
     lookups: () => ({
@@ -24,9 +24,7 @@ export function createStorage(options: InformOptions): Storage {
       storageProfiles: profiles.store,
       csiDrivers: drivers.store,
       // A cluster without snapshots is told from one without classes for them: the user has to do something else about it.
-      ...(snapshotClasses.reflector.health().state === 'absent'
-        ? {}
-        : { volumeSnapshotClasses: snapshotClasses.store }),
+      ...(snapshotClasses.reflectors.some(isAbsent) ? {} : { volumeSnapshotClasses: snapshotClasses.store }),
     }),
   };
 }

@@ -36,8 +36,8 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
       ? undefined
       : inform(options, limitRanges, { needed, transform: leanLimit, indexes: byNamespace });
   const writers = options.watchPods ? keepPods(options) : undefined;
-  const bounds = [quotas, limits].flatMap((informed) => informed?.reflector ?? []);
-  const reflectors = [...bounds, ...(writers === undefined ? [] : [writers.reflector])];
+  const bounds = [quotas, limits].flatMap((informed) => informed?.reflectors ?? []);
+  const reflectors = [...bounds, ...(writers?.reflectors ?? [])];
   return {
     ...reflecting('surroundings', reflectors, needed ? bounds : []),
     writersOf: (namespace, claim) =>

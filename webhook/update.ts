@@ -12,6 +12,7 @@ import { vetoText } from '../shared/decision/rules.ts';
 import { askAbout, type FindParts } from './access.ts';
 import { annotationOf, changedReserved, changedSpec } from './immutable.ts';
 import { readSource } from './lookup.ts';
+import { outside } from './outside.ts';
 import { allowed, denied, faulty, type Refusal, withWarnings } from './respond.ts';
 import type { Review } from './review.ts';
 import type { Findings, Ruling } from './ruling.ts';
@@ -88,6 +89,8 @@ async function askForOnce(
   signal: AbortSignal,
 ): Promise<Ruling> {
   const { uid, userInfo } = review;
+  const elsewhere = outside(parts.served, volume);
+  if (elsewhere !== undefined) return { response: denied(uid, elsewhere), about: { asked: askedOf(volume) } };
   const { access, via: _, ...about } = await askAbout(parts, review, volume, signal);
   if (!access.allowed) {
     const causes = existingVolume.map((key) => ({ field: `metadata.annotations[${key}]` }));

@@ -5,6 +5,7 @@ import type { Verifier } from '../shared/trust/keys.ts';
 import { askAbout, type FindParts } from './access.ts';
 import type { Advise } from './advice.ts';
 import { refusedBy, ruleOnRecord } from './outcome.ts';
+import { outside } from './outside.ts';
 import { allowed, denied, errored, faulty, withWarnings } from './respond.ts';
 import type { Review } from './review.ts';
 import type { Findings, Handler, Ruling } from './ruling.ts';
@@ -45,6 +46,8 @@ async function ruleOnCreate(parts: ValidateParts, review: Review, signal: AbortS
   if (!isClone(volume)) return { response: allowed(review.uid) };
   const wrong = faultsOf(volume);
   if (wrong.length > 0) return rejected(review, wrong, { asked: askedOf(volume) });
+  const elsewhere = takesExistingVolume(volume) ? undefined : outside(parts.served, volume);
+  if (elsewhere !== undefined) return { response: denied(review.uid, elsewhere), about: { asked: askedOf(volume) } };
   const ruling = await ruleOnStamp(parts, review, volume, signal);
   if (!ruling.response.allowed) return ruling;
   // Last, so that only somebody whose clone is otherwise fine is told.

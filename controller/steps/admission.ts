@@ -16,6 +16,13 @@ const stamped = gate('stamped', ({ stamp }) =>
     : waitFor('Failed', 'CloneUnauthorized', `${stamp.message}; delete the DataVolume and create it again`),
 );
 
+/** A source that does not seem to be there, or not in use, may be both. Whether the namespace opens is told by its watches. */
+const inSight = gate('in-sight', ({ closed }) =>
+  closed === undefined
+    ? undefined
+    : waitFor('Pending', 'NamespaceNotServed', `the source cannot be looked at: ${closed}`),
+);
+
 /**
  * Asked again until the bytes are ours: the provisioner looks the source up by its name, when it gets to it. A claim that is lost by now
  * had been complete, too.
@@ -63,4 +70,4 @@ function recordDecision({ volume, source }: Observed, decision: Decision): Retur
   return patchVolume(volume, { metadata: { annotations: { ...strategy, [annotations.decision]: record } } });
 }
 
-export const admissionSteps: readonly Step[] = [stamped, sameSource, decided];
+export const admissionSteps: readonly Step[] = [stamped, inSight, sameSource, decided];

@@ -65,6 +65,11 @@ const table = {
     seen: 'refusal',
     means: 'The source or its namespace carries the annotation clonegate.io/clone with another value than allow.',
   },
+  NamespaceNotServed: {
+    seen: 'refusal',
+    means:
+      'The DataVolume or its source is in a namespace that is not among `--namespaces`, or that Clonegate has no role in.',
+  },
   CloneAuthorizationFailed: {
     seen: 'refusal',
     means: 'The right to clone could not be evaluated; nothing was allowed. Try again.',

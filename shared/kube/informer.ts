@@ -6,8 +6,9 @@ import type { Metrics } from '../process/metrics.ts';
 import type { Component } from '../process/run.ts';
 import type { Client, Watcher } from './client.ts';
 import { createReflector, type Reflector } from './reflector.ts';
-import type { Resource } from './resource.ts';
-import { createStore, type Store, type StoreOptions, type StoreReader } from './store.ts';
+import { namespaces, type Resource } from './resource.ts';
+import type { Doors } from './served.ts';
+import { createStore, type Store, type StoreOptions, type StoreReader, type StoreWriter } from './store.ts';
 
 /** All objects of a kind, kept in memory and equal to the cluster, with the metrics and the readiness check that belong to it. */
 
@@ -17,8 +18,10 @@ export interface InformOptions {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'watchRestarts' | 'storeObjects'>;
+  readonly metrics: Pick<Metrics, 'watchRestarts' | 'storeObjects' | 'namespaceOpen'>;
   readonly health: Health;
+  /** Whose objects are kept, of kinds that have a namespace; and which Namespaces. */
+  readonly served: Doors;
 }
 
 interface Which {
@@ -29,7 +32,7 @@ interface Which {
 
 export interface Informed<T extends KubeObject> {
   readonly store: StoreReader<T>;
-  readonly reflector: Reflector;
+  readonly reflectors: readonly Reflector[];
 }
 
 /** Fills a store of its own. */
@@ -40,31 +43,65 @@ export function inform<T extends KubeObject>(
 ): Informed<T> {
   const store = createStore<T>(own);
   const which = { needed, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
-  return { store, reflector: fill(options, kind, store, which) };
+  return { store, reflectors: fill(options, kind, store, which) };
 }
 
-/** Fills a store that is there already. */
+/** Fills a store that is there already: with the whole cluster, or namespace by namespace where only some are served. */
 export function fill<T extends KubeObject>(
-  { client, clock, random, log, metrics, health }: InformOptions,
+  options: InformOptions,
   kind: Resource<T>,
   store: Store<T>,
   { needed = true, ...selector }: Which = {},
-): Reflector {
+): readonly Reflector[] {
+  const { health, served } = options;
   const resource = kind.plural;
   if (needed) health.check(`watch-${resource}`, () => store.synced || `${resource} are not listed yet`);
-  return createReflector({
+  const size = (): number => store.size;
+  if (served.namespaces.length === 0 || !(kind.namespaced || resource === namespaces.plural))
+    return [reflect(options, kind, store, selector, size)];
+  return served.namespaces.map((name) => {
+    const area = kind.namespaced ? { ...selector, namespace: name } : { fieldSelector: `metadata.name=${name}` };
+    return reflect(options, kind, store.part(name), area, size);
+  });
+}
+
+interface Area {
+  readonly namespace?: string;
+  readonly fieldSelector?: string;
+}
+
+function reflect<T extends KubeObject>(
+  { client, clock, random, log, metrics, served }: InformOptions,
+  kind: Resource<T>,
+  store: StoreWriter<T>,
+  area: Area,
+  size: () => number,
+): Reflector {
+  const resource = kind.plural;
+  const { namespace } = area;
+  const reflector = createReflector({
     client,
     kind,
     store,
     clock,
     random,
     log,
-    ...selector,
+    ...area,
     observe: (event) => {
       if (event.type === 'restart') metrics.watchRestarts.inc({ resource, cause: event.cause });
-      else metrics.storeObjects.set({ resource }, event.objects);
+      else metrics.storeObjects.set({ resource }, size());
+      if (namespace === undefined) return;
+      served.looked(namespace);
+      metrics.namespaceOpen.set({ namespace }, served.closed(namespace) === undefined ? 1 : 0);
     },
   });
+  if (namespace !== undefined) served.add({ namespace, isOpen: () => reflector.health().open });
+  return reflector;
+}
+
+/** Whether the cluster does not serve the kind at all. */
+export function isAbsent(reflector: Reflector): boolean {
+  return reflector.health().state === 'absent';
 }
 
 /** Reflectors as a part of a program: up when each of those that are waited for has listed once, down when all have ended. */

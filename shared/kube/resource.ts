@@ -76,6 +76,13 @@ export const subjectAccessReviews = resource<SubjectAccessReview>(
   'subjectaccessreviews',
   false,
 );
+/** The same question, put within the namespace that it is about. */
+export const localSubjectAccessReviews = resource<SubjectAccessReview>(
+  groups.authorization,
+  'v1',
+  'LocalSubjectAccessReview',
+  'localsubjectaccessreviews',
+);
 export const leases = resource<Lease>(groups.coordination, 'v1', 'Lease', 'leases');
 export const secrets = resource<Secret>('', 'v1', 'Secret', 'secrets');
 export const configMaps = resource<ConfigMap>('', 'v1', 'ConfigMap', 'configmaps');

@@ -93,6 +93,11 @@ const table = {
     'cause',
   ]),
   storeObjects: gauge('clonegate_store_objects', 'Objects held in memory, by resource.', ['resource']),
+  namespaceOpen: gauge(
+    'clonegate_namespace_open',
+    'Whether all that is needed of a namespace of `--namespaces` can be read: 1, or 0 when it does not exist or no role lets us in.',
+    ['namespace'],
+  ),
   clones: counter('clonegate_clones_total', 'Clones that came to an end, by strategy and outcome.', [
     'strategy',
     'outcome',

@@ -1,6 +1,17 @@
 import { strategies } from '../api/names.ts';
 import { type LogLevel, logLevels } from './log.ts';
-import { bool, choice, duration, integer, type Kind, list, namespaceName, path, text } from './values.ts';
+import {
+  bool,
+  choice,
+  duration,
+  integer,
+  type Kind,
+  list,
+  namespaceName,
+  namespaceNames,
+  path,
+  text,
+} from './values.ts';
 
 /**
  * Every setting of both programs, once. `leaseDuration` is the flag `--lease-duration` and the variable `CLONEGATE_LEASE_DURATION`;
@@ -59,6 +70,12 @@ export const table = {
     fallback: 'clonegate-system',
     alias: 'POD_NAMESPACE',
   }),
+  namespaces: row(
+    both,
+    namespaceNames,
+    'Namespaces that are served: DataVolumes and sources elsewhere are refused at admission and never looked at. Takes Roles in these instead of ClusterRoles.',
+    { fallback: [], fallbackDoc: 'all' },
+  ),
   podName: row(both, text, 'Name of this pod; reported in events and leases.', {
     fallback: (around) => around.hostname,
     fallbackDoc: 'host name',

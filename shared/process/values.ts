@@ -48,6 +48,17 @@ export const namespaceName: Kind<string> = kind('name of a namespace', (given) =
   /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/u.test(given) ? given : undefined,
 );
 
+/** Names of namespaces, each once. A comma too many is a name that is missing, for instance one that a template was to fill in. */
+export const namespaceNames: Kind<readonly string[]> = kind(
+  'names of namespaces, each once, separated by commas',
+  (given) => {
+    const names = given.split(',').map((each) => each.trim());
+    const sound = names.every((each) => namespaceName.parse(each) !== undefined);
+    return sound && new Set(names).size === names.length ? names : undefined;
+  },
+  { print: (value) => list.print(value) },
+);
+
 export function choice<T extends string>(allowed: readonly T[]): Kind<T> {
   return kind(allowed.join(', '), (given) => allowed.find((each) => each === given));
 }

@@ -5,7 +5,15 @@ import { sourceSubresource } from '../api/names.ts';
 import type { KubeObject, SubjectAccessReview } from '../api/objects.ts';
 import type { CallOptions, Client } from '../kube/client.ts';
 import { ApiError } from '../kube/errors.ts';
-import { apiVersionOf, claims, dataVolumes, pods, type Resource, subjectAccessReviews } from '../kube/resource.ts';
+import {
+  apiVersionOf,
+  claims,
+  dataVolumes,
+  localSubjectAccessReviews,
+  pods,
+  type Resource,
+  subjectAccessReviews,
+} from '../kube/resource.ts';
 import type { AccessPolicy, AccessRule } from './policy.ts';
 
 export { type AccessPolicy, type AccessRule, accessPolicyOf, strictPolicy } from './policy.ts';
@@ -40,8 +48,9 @@ export async function askAccess(
   // A review without a user is evaluated for its groups alone, which is a question about somebody else.
   if (user.username === '') throw notEvaluated('the request names no user', { code: 400, reason: 'BadRequest' });
   if (policy.sameNamespace === 'skip' && source.namespace === into) return { allowed: true, rule: 'same-namespace' };
+  const kind = policy.reviews === 'cluster' ? subjectAccessReviews : localSubjectAccessReviews;
   const ask = async (right: Right): Promise<Answer> =>
-    answerIn(await client.review(subjectAccessReviews, questionOf(user, source, right), options));
+    answerIn(await client.review(kind, questionOf(kind, user, source, right), options));
   const own = await ask(rightToClone);
   if (own.allowed) return { ...own, allowed: true, rule: 'datavolumes/source' };
   if (!policy.podCreatorsMayClone) return { ...own, allowed: false };
@@ -80,11 +89,16 @@ async function all(rights: readonly Right[], ask: (right: Right) => Promise<Answ
 }
 
 /** Everything that identifies the user goes along: an authorizer may look at uid, groups and extra as well as at the name. */
-function questionOf(user: UserInfo, { namespace, name }: CloneSource, right: Right): SubjectAccessReview {
+function questionOf(
+  review: Resource<SubjectAccessReview>,
+  user: UserInfo,
+  { namespace, name }: CloneSource,
+  right: Right,
+): SubjectAccessReview {
   return {
-    apiVersion: apiVersionOf(subjectAccessReviews),
-    kind: subjectAccessReviews.kind,
-    metadata: {},
+    apiVersion: apiVersionOf(review),
+    kind: review.kind,
+    metadata: review.namespaced ? { namespace } : {},
     spec: {
       user: user.username,
       ...(user.uid === undefined ? {} : { uid: user.uid }),

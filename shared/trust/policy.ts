@@ -8,6 +8,11 @@ export interface AccessPolicy {
    * that in practice only a rule with a star passes; what is meant is asked for here.)
    */
   readonly podCreatorsMayClone: boolean;
+  /**
+   * By which review the question is put: one that may ask about the whole cluster, or one that is made in the source's namespace and can
+   * only ask about that. The authorizers are the same and so is the answer; the latter takes no more than a Role there.
+   */
+  readonly reviews: 'cluster' | 'namespace';
 }
 
 /** The rule that allowed it. `datavolumes/source`: the right to clone itself. */
@@ -15,15 +20,17 @@ export const accessRules = ['datavolumes/source', 'pods', 'same-namespace'] as c
 export type AccessRule = (typeof accessRules)[number];
 
 /** The rules without any of CDI's exceptions. */
-export const strictPolicy: AccessPolicy = { sameNamespace: 'ask', podCreatorsMayClone: false };
+export const strictPolicy: AccessPolicy = { sameNamespace: 'ask', podCreatorsMayClone: false, reviews: 'cluster' };
 
 /** From the settings that both programs have. */
 export function accessPolicyOf(settings: {
   readonly authorizationSameNamespace: AccessPolicy['sameNamespace'];
   readonly podCreatorsMayClone: boolean;
+  readonly namespaces: readonly string[];
 }): AccessPolicy {
   return {
     sameNamespace: settings.authorizationSameNamespace,
     podCreatorsMayClone: settings.podCreatorsMayClone,
+    reviews: settings.namespaces.length === 0 ? 'cluster' : 'namespace',
   };
 }

@@ -3,6 +3,7 @@ import type { ResourceQuota } from '../../shared/api/objects.ts';
 import type { Client } from '../../shared/kube/client.ts';
 import { createRecorder } from '../../shared/kube/events.ts';
 import { claims, dataSources } from '../../shared/kube/resource.ts';
+import { createServed } from '../../shared/kube/served.ts';
 import { createLogger } from '../../shared/process/log.ts';
 import { createMetrics } from '../../shared/process/metrics.ts';
 import type { AccessPolicy } from '../../shared/trust/access.ts';
@@ -81,6 +82,7 @@ export function createTarget(cluster: FuzzCluster, { keys, rules, faults }: Targ
     advise: createAdvise({ storage: () => storage, surroundings: surroundingsOf(cluster), refuseOverQuota: true, log }),
     ask: createAsk({ client, clock, metrics, policy: policies[rules] }),
     known: knownOf(cluster),
+    served: everywhere,
     policy: { sameStorageClass: false },
     storage: () => storage,
   };
@@ -109,8 +111,8 @@ export function createTarget(cluster: FuzzCluster, { keys, rules, faults }: Targ
 }
 
 const policies: Readonly<Record<Rules, AccessPolicy>> = {
-  strict: { sameNamespace: 'ask', podCreatorsMayClone: false },
-  looser: { sameNamespace: 'skip', podCreatorsMayClone: true },
+  strict: { sameNamespace: 'ask', podCreatorsMayClone: false, reviews: 'cluster' },
+  looser: { sameNamespace: 'skip', podCreatorsMayClone: true, reviews: 'cluster' },
 };
 
 /** What the webhook keeps in memory is never behind here. */
@@ -136,6 +138,8 @@ function surroundingsOf(cluster: FuzzCluster): AdviceParts['surroundings'] {
   };
 }
 
+const everywhere = createServed([]);
+
 const everyEvent: EventPolicy = {
   denied: true,
   allowed: true,
@@ -143,6 +147,7 @@ const everyEvent: EventPolicy = {
   inTargetNamespace: true,
   inSourceNamespace: true,
   auditNamespace: 'clonegate-system',
+  served: everywhere,
 };
 
 const storage = {

@@ -3,6 +3,7 @@ import { createLeading } from '../../../controller/lead.ts';
 import type { Reconcile } from '../../../controller/reconcile.ts';
 import { createTurns } from '../../../controller/turns.ts';
 import type { Elector, Lead } from '../../../shared/kube/lease.ts';
+import { createServed } from '../../../shared/kube/served.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { FakeClock, settle } from '../../support/clock.ts';
@@ -41,9 +42,11 @@ function setup(reconcile: Reconcile) {
   const metrics = createMetrics({ process: false });
   const clock = new FakeClock();
   const log = createLogger({ level: 'silent', name: 'test' });
+  const served = createServed(['tenant']);
   const component = createLeading({
     elector: election,
     stores,
+    served,
     reconcile,
     turns: createTurns(stores, { perSource: 0, perStorageClass: 0 }),
     sweeper: async (signal) => {
@@ -63,7 +66,7 @@ function setup(reconcile: Reconcile) {
     election.elect();
     await component.stop?.();
   };
-  return { stores, election, metrics, clock, start, stop, failures, swept };
+  return { stores, served, election, metrics, clock, start, stop, failures, swept };
 }
 
 const changed = (resourceVersion: string) => volume({ metadata: { resourceVersion } });
@@ -101,6 +104,22 @@ test('a leader works on what changes, until it stops', async () => {
   stores.volumes.upsert(changed('12'));
   await settle();
   expect(keys).toHaveLength(2);
+});
+
+test('a leader looks at everything again when a namespace has opened', async () => {
+  const keys: string[] = [];
+  const { served, election, start, stop } = setup(async (key) => {
+    keys.push(key);
+    return { kind: 'done' };
+  });
+  await start();
+  election.elect();
+  await settle();
+
+  served.looked('tenant');
+  await settle();
+  expect(keys).toEqual(['tenant/target', 'tenant/target']);
+  await stop();
 });
 
 test('a pass that fails is counted and comes again', async () => {

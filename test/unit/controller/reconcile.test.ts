@@ -5,8 +5,8 @@ import { ApiError } from '../../../shared/kube/errors.ts';
 import { claims, dataVolumes } from '../../../shared/kube/resource.ts';
 
 import { plainClone, stampedClone } from '../../support/build/clones.ts';
-import { key, keys, ref, Scene, signal, wanted } from './scene.ts';
-import { namespace } from './world.ts';
+import { elsewhere, key, keys, ref, Scene, signal, wanted } from './scene.ts';
+import { claim, namespace } from './world.ts';
 
 const hold = `patch datavolumes finalizers ["${finalizer}"]`;
 const release = 'patch datavolumes finalizers []';
@@ -195,6 +195,55 @@ describe('a DataVolume without a stamp', () => {
 
     expect(scene.writes).toEqual([release]);
     expect(scene.volume.metadata.finalizers).toEqual([]);
+  });
+});
+
+describe('a namespace that cannot be looked into', () => {
+  const source = { kind: 'PersistentVolumeClaim', namespace: elsewhere, name: 'disk' } as const;
+
+  async function across(): Promise<Scene> {
+    const scene = await Scene.with(await stampedClone(keys, { ...wanted, source }));
+    await scene.create(claims, claim('disk', { metadata: { namespace: elsewhere } }));
+    return scene;
+  }
+
+  test('keeps a clone from it waiting, told once, and nobody is asked; it goes on when it can be', async () => {
+    const scene = await across();
+    scene.closed.add(elsewhere);
+    const reconcile = scene.controller();
+
+    expect(await reconcile(key, signal)).toEqual({ kind: 'done' });
+    scene.sync();
+    await reconcile(key, signal);
+    expect(scene.writes).toEqual(['patch datavolumes Pending']);
+    expect(scene.asked).toEqual([]);
+    expect(scene.events).toMatchObject([
+      { reason: 'NamespaceNotServed', note: `the source cannot be looked at: namespace ${elsewhere} is closed` },
+    ]);
+
+    scene.closed.clear();
+    scene.sync();
+    await reconcile(key, signal);
+    expect([scene.asked.length, scene.writes[1]]).toEqual([1, hold]);
+  });
+
+  test('keeps no DataVolume from being deleted that clones from it', async () => {
+    const stamped = await stampedClone(keys, { ...wanted, source });
+    const metadata = { ...stamped.metadata, finalizers: [finalizer], deletionTimestamp: '2026-05-06T07:08:10Z' };
+    const scene = await Scene.with({ ...stamped, metadata });
+    scene.closed.add(elsewhere);
+
+    await scene.controller()(key, signal);
+
+    expect(scene.writes).toEqual([release]);
+  });
+
+  test('is left alone with its DataVolumes: what is seen of it may be a part', async () => {
+    const scene = await across();
+    scene.closed.add(namespace);
+
+    expect(await scene.controller()(key, signal)).toEqual({ kind: 'done' });
+    expect([scene.writes, scene.asked, scene.events]).toEqual([[], [], []]);
   });
 });
 

@@ -40,7 +40,12 @@ type Right = 'allowed' | 'denied' | Error;
 /** An API server in memory with the controller's stores beside it, which show its objects only when they are told to. */
 export class Scene {
   readonly api = new MemoryApi();
-  readonly stores = createStores(() => true);
+  /** Namespaces that the controller does not see into. */
+  readonly closed = new Set<string>();
+  readonly stores = createStores(
+    () => true,
+    (place) => (this.closed.has(place) ? `namespace ${place} is closed` : undefined),
+  );
   readonly clock = new FakeClock(start);
   readonly metrics = createMetrics({ process: false });
   readonly events: Emission[] = [];

@@ -6,6 +6,7 @@ import type { KubeObject, PersistentVolume, Stored } from '../../../shared/api/o
 import { ApiError } from '../../../shared/kube/errors.ts';
 import type { Emission } from '../../../shared/kube/events.ts';
 import { claims, persistentVolumes, pods, type Resource, volumeSnapshots } from '../../../shared/kube/resource.ts';
+import { createServed } from '../../../shared/kube/served.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { FakeClock, settle } from '../../support/clock.ts';
@@ -24,6 +25,7 @@ class Scene {
   readonly clock = new FakeClock();
   readonly events: Emission[] = [];
   readonly metrics = createMetrics({ process: false });
+  served: SweepOptions['served'] = createServed([]);
   mode: SweepOptions['mode'] = 'remove';
   /** How often all DataVolumes were read. */
   lists = 0;
@@ -39,6 +41,8 @@ class Scene {
     return {
       client: { ...client, pages: () => this.#volumes() },
       stores,
+      served: this.served,
+      self: { namespace: 'clonegate-system', podName: 'controller-1' },
       mode,
       recorder: { emit: (emission) => this.events.push(emission) },
       clock,
@@ -219,6 +223,63 @@ describe('a sweep touches nothing', () => {
 
     await expect(sweep(scene.options, signal)).rejects.toThrow('no answer');
     expect(scene.left()).toHaveLength(3);
+  });
+});
+
+describe('where only some namespaces are served, a sweep', () => {
+  const onItsWay = (claimRef?: { namespace: string; name: string }): PersistentVolume => ({
+    metadata: { name: 'pv-1', labels: marks(gone), annotations: { [annotations.reclaimPolicy]: 'Delete' } },
+    spec: { persistentVolumeReclaimPolicy: 'Retain', ...(claimRef === undefined ? {} : { claimRef }) },
+  });
+
+  test('removes what is left in them', async () => {
+    const scene = await withOrphans();
+    scene.served = createServed(['source-ns', 'tenant']);
+
+    await sweep(scene.options, signal);
+
+    expect([scene.left(), scene.lists]).toEqual([[], 2]);
+  });
+
+  test.each([
+    ['elsewhere', { namespace: 'of-another', name: 'disk' }],
+    ['nowhere', undefined],
+  ])('leaves a volume alone whose claim is %s', async (_name, claimRef) => {
+    const scene = new Scene();
+    scene.served = createServed(['source-ns']);
+    await scene.put(persistentVolumes, onItsWay(claimRef));
+
+    await sweep(scene.options, signal);
+
+    expect([scene.writes, scene.events, scene.lists]).toEqual([[], [], 0]);
+  });
+
+  test('tells of a volume in our own namespace, for `default` may be closed to us', async () => {
+    const scene = new Scene();
+    scene.served = createServed(['source-ns']);
+    await scene.put(persistentVolumes, onItsWay({ namespace: 'source-ns', name: 'temporary' }));
+
+    await sweep(scene.options, signal);
+
+    expect(scene.writes).toEqual(['patch pv-1']);
+    expect(scene.events).toMatchObject([
+      {
+        namespace: 'clonegate-system',
+        regarding: { kind: 'Pod', namespace: 'clonegate-system', name: 'controller-1' },
+        related: { kind: 'PersistentVolume', name: 'pv-1' },
+      },
+    ]);
+  });
+
+  test('touches nothing as long as one of them is closed: the DataVolumes may be there', async () => {
+    const scene = await withOrphans();
+    const closed = createServed(['source-ns', 'tenant']);
+    closed.add({ namespace: 'tenant', isOpen: () => false });
+    scene.served = closed;
+
+    await expect(sweep(scene.options, signal)).rejects.toThrow('namespace tenant does not exist, or no role');
+
+    expect([scene.left().length, scene.lists]).toEqual([3, 0]);
   });
 });
 

@@ -76,8 +76,10 @@ describe('docs/runbook.md', () => {
     const states = Object.entries(reasons).filter(([, { seen }]) => seen === 'wait' || seen === 'event');
     const admission = new Set(['CloneAuthorized', 'CloneWouldBeDenied']);
     const expected = states.map(([code]) => code).filter((code) => !admission.has(code));
-    expect(new Set(rows)).toEqual(new Set([...expected, 'CloneVetoed', 'CloneAuthorizationFailed']));
-    expect(rows).toHaveLength(expected.length + 2);
+    expect(new Set(rows)).toEqual(
+      new Set([...expected, 'CloneVetoed', 'NamespaceNotServed', 'CloneAuthorizationFailed']),
+    );
+    expect(rows).toHaveLength(expected.length + 3);
   });
 
   it('names settings and metrics that exist', () => {

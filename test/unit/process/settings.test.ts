@@ -32,6 +32,7 @@ describe('settings', () => {
       logLevel: 'info',
       kubeconfig: '',
       namespace: 'gate',
+      namespaces: [],
       podName: 'here',
       opsHost: '0.0.0.0',
       opsPort: 8080,
@@ -110,6 +111,23 @@ describe('settings', () => {
       '--identity-key-file (or CLONEGATE_IDENTITY_KEY_FILE) is required with --stamp-keys=files: file',
     ]);
   });
+
+  test('take the names of namespaces that are served', () => {
+    const settings = parseSettings('controller', ['--namespaces=golden, tenant-a', ...controllerFiles], {}, machine);
+    expect(settings.namespaces).toEqual(['golden', 'tenant-a']);
+    const { namespaces } = parseSettings('controller', controllerFiles, { CLONEGATE_NAMESPACES: 'x' }, machine);
+    expect(namespaces).toEqual(['x']);
+  });
+
+  // None at all would be all of them, and hardly what somebody meant who gave the flag.
+  test.each(['', ',', 'a,', 'a,,b', 'a,b,a', 'Tenant', 'a.b', 'a b', '*', '-a', 'a'.repeat(64)])(
+    'refuse %j as the namespaces that are served',
+    (given) => {
+      expect(faultsOf([`--namespaces=${given}`, ...controllerFiles])).toEqual([
+        `--namespaces is ${JSON.stringify(given)}; allowed is names of namespaces, each once, separated by commas`,
+      ]);
+    },
+  );
 
   test('take a following flag for a forgotten value', () => {
     expect(faultsOf(['--lease-name', '--workers=3', ...controllerFiles])).toEqual(['--lease-name needs a value: text']);

@@ -68,6 +68,20 @@ describe('the question', () => {
     });
   });
 
+  test('is put in the namespace of the source where that is what we may do, and is the same otherwise', async () => {
+    const cluster = answering({ status: { allowed: true } });
+    const local = answering({ status: { allowed: true } });
+    await askAccess(cluster.client, question(), strictPolicy);
+    await askAccess(local.client, question(), { ...strictPolicy, reviews: 'namespace' });
+
+    expect(local.asked.map(({ kind }) => kind.plural)).toEqual(['localsubjectaccessreviews']);
+    expect(local.asked[0]?.object).toEqual({
+      ...cluster.asked[0]?.object,
+      kind: 'LocalSubjectAccessReview',
+      metadata: { namespace: 'golden' },
+    });
+  });
+
   test('has nothing in it that the user does not have', async () => {
     const { client, asked } = answering({ status: { allowed: true } });
     await askAccess(client, question({ user: { username: 'jane' } }), strictPolicy);
@@ -164,7 +178,7 @@ const [own, pods, claims] = [
   'create persistentvolumeclaims. golden/fedora',
 ];
 const snapshot = { ...source, kind: 'VolumeSnapshot' } as const;
-const cdi: AccessPolicy = { sameNamespace: 'skip', podCreatorsMayClone: true };
+const cdi: AccessPolicy = { sameNamespace: 'skip', podCreatorsMayClone: true, reviews: 'cluster' };
 
 describe("CDI's looser rules", () => {
   test.each<[string, Partial<Question>, AccessPolicy, Record<string, boolean>, object, readonly string[]]>([

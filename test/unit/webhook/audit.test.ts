@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import type { Emission } from '../../../shared/kube/events.ts';
+import { createServed } from '../../../shared/kube/served.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { createAudit } from '../../../webhook/audit.ts';
@@ -33,6 +34,7 @@ function office(changes: Partial<EventPolicy> = {}) {
     shadow: true,
     inTargetNamespace: true,
     inSourceNamespace: false,
+    served: createServed([]),
     ...changes,
   };
   const events: Emission[] = [];

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { annotations } from '../../../shared/api/names.ts';
 import type { Emission } from '../../../shared/kube/events.ts';
 import { claims } from '../../../shared/kube/resource.ts';
+import { createServed } from '../../../shared/kube/served.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { createAudit } from '../../../webhook/audit.ts';
@@ -45,7 +46,7 @@ async function told(world: World, body: unknown) {
     log: createLogger({ level: 'info', name: 'webhook', destination: { write: (line) => void lines.push(line) } }),
     metrics,
     recorder: { emit: (event) => void events.push(event) },
-    events: { ...policy, inTargetNamespace: true, inSourceNamespace: false },
+    events: { ...policy, inTargetNamespace: true, inSourceNamespace: false, served: createServed([]) },
   });
   const ruling = await call(world.validate, body);
   const verdict = verdictOf('validate', parseReview(body), ruling);

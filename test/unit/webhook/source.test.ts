@@ -3,6 +3,7 @@ import type { DataSource, DataVolume } from '../../../shared/api/datavolume.ts';
 import type { KubeObject } from '../../../shared/api/objects.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import { dataSources, type Resource } from '../../../shared/kube/resource.ts';
+import { createServed } from '../../../shared/kube/served.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { askAbout, createAsk } from '../../../webhook/access.ts';
 import type { Known } from '../../../webhook/known.ts';
@@ -174,7 +175,7 @@ describe('a clone by a DataSource', () => {
 function looselyAsking(authorizer: () => { allowed: boolean }) {
   const review = async <T extends KubeObject>(_: Resource<T>, object: T) => ({ ...object, status: authorizer() });
   const metrics = createMetrics({ process: false });
-  const policy = { sameNamespace: 'skip', podCreatorsMayClone: true } as const;
+  const policy = { sameNamespace: 'skip', podCreatorsMayClone: true, reviews: 'cluster' } as const;
   return { ask: createAsk({ client: { review }, clock: new FakeClock(), metrics, policy }), metrics };
 }
 
@@ -208,7 +209,8 @@ describe("where CDI's looser rules hold", () => {
     const known: Known = { dataSource: () => dataSource, namespace: () => undefined, hasClaim: () => false };
     const { signal } = new AbortController();
     const asking = { userInfo: jane, namespace: 'tenant-a' };
-    const answered = await askAbout({ ask, client: new MemoryApi().client(), known }, asking, volume, signal);
+    const parts = { ask, client: new MemoryApi().client(), known, served: createServed([]) };
+    const answered = await askAbout(parts, asking, volume, signal);
     expect(answered.access.allowed).toBe(false);
     return put;
   }

@@ -3,7 +3,8 @@ import type { AdmissionResponse, UserInfo } from '../../../shared/api/admission.
 import type { CloneSource, DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import type { KubeObject, LimitRange, ObjectRef, ResourceQuota, Stored } from '../../../shared/api/objects.ts';
-import { claims, dataSources, namespaces, type Resource } from '../../../shared/kube/resource.ts';
+import { claims, dataSources, namespaces as namespaceKind, type Resource } from '../../../shared/kube/resource.ts';
+import { createServed } from '../../../shared/kube/served.ts';
 import { generateStampKeys, loadSigner, loadVerifier } from '../../../shared/trust/keys.ts';
 import type { Ask } from '../../../webhook/access.ts';
 import { createAdvise } from '../../../webhook/advice.ts';
@@ -61,10 +62,16 @@ interface WorldOptions {
   /** Of the class `fast`. */
   readonly volumeBindingMode?: string;
   readonly refuseOverQuota?: boolean;
+  /** Those that are served; default all. */
+  readonly namespaces?: readonly string[];
 }
 
 /** A world with the class `fast`, which clones by CSI, and nothing else; the authorizer says yes. */
-export function newWorld({ volumeBindingMode = 'Immediate', refuseOverQuota = false }: WorldOptions = {}): World {
+export function newWorld({
+  volumeBindingMode = 'Immediate',
+  refuseOverQuota = false,
+  namespaces = [],
+}: WorldOptions = {}): World {
   const api = new MemoryApi();
   const client = api.client(({ verb }) => {
     if (verb === 'get' && world.trouble !== undefined) throw world.trouble;
@@ -87,7 +94,7 @@ export function newWorld({ volumeBindingMode = 'Immediate', refuseOverQuota = fa
   };
   const known: Known = {
     dataSource: (ref) => find(dataSources, ref),
-    namespace: (name) => find(namespaces, { name }),
+    namespace: (name) => find(namespaceKind, { name }),
     hasClaim: (ref) => world.haunted || find(claims, ref) !== undefined,
   };
   const storage = () => ({
@@ -106,6 +113,7 @@ export function newWorld({ volumeBindingMode = 'Immediate', refuseOverQuota = fa
     ask,
     client,
     known,
+    served: createServed(namespaces),
     signer,
     verifier,
     clock,
