@@ -10,7 +10,7 @@ export interface Scope {
   readonly tests: readonly string[];
 }
 
-const webhook = ['validate', 'mutate', 'existing', 'source', 'veto'];
+const webhook = ['validate', 'mutate', 'existing', 'source', 'veto', 'outside'];
 
 function inDecision(...names: readonly string[]): readonly string[] {
   return inOrder('test/unit/decision', names, []);
@@ -107,6 +107,7 @@ export const scopes: readonly Scope[] = [
   { file: 'webhook/update.ts', parts: functions, tests: inWebhook('validate', 'existing') },
   { file: 'webhook/immutable.ts', parts: functions, tests: inWebhook('immutable', 'existing') },
   { file: 'webhook/source.ts', parts: functions, tests: inWebhook('source') },
+  { file: 'webhook/outside.ts', parts: functions, tests: inWebhook('outside') },
   { file: 'webhook/taken.ts', parts: functions, tests: inWebhook('taken') },
   {
     file: 'webhook/spec.ts',

@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
 import type { ClusterAccess, ManagedProcess } from './cluster/index.ts';
 import { freePort } from './cluster/ports.ts';
+import { applyNarrowed } from './roles.ts';
 import type { Runner } from './webhook.ts';
 
 /** The real controller as a process beside a cluster, under its own ServiceAccount and with the rights that its manifest gives it. */
@@ -14,6 +15,8 @@ export interface ControllerOptions {
   readonly keys?: StampKeyFiles;
   /** Looks after its keys itself; the `keys` of what runs are not used then. */
   readonly managedKeys?: boolean;
+  /** Serves these alone, with Roles in those of them that exist. */
+  readonly namespaces?: readonly string[];
   /** Further flags, for instance `--lease-duration=2s`. */
   readonly args?: readonly string[];
   /** Name among the cluster's processes; default `clonegate-controller`. */
@@ -45,7 +48,8 @@ export async function startController(
   cluster: ClusterAccess,
   options: ControllerOptions = {},
 ): Promise<RunningController> {
-  await installController(cluster);
+  const { namespaces = [] } = options;
+  await installController(cluster, namespaces);
   const keys = options.keys ?? (await generateStampKeys());
   const name = options.name ?? account;
   const port = await freePort();
@@ -58,6 +62,7 @@ export async function startController(
     ...(options.managedKeys === true
       ? ['--stamp-keys=managed']
       : writeKeys(join(cluster.address.folder, `${name}-keys`), keys)),
+    ...(namespaces.length === 0 ? [] : [`--namespaces=${namespaces.join(',')}`]),
     ...(options.args ?? []),
   ];
   const ready = (): Promise<boolean> => (options.standsBy === true ? isReady(opsUrl) : leads(opsUrl));
@@ -77,7 +82,10 @@ export async function startController(
 }
 
 /** Namespace, definitions, ServiceAccount and rights; again and again without harm. */
-export async function installController(cluster: Pick<ClusterAccess, 'kubectl'>): Promise<void> {
+export async function installController(
+  cluster: Pick<ClusterAccess, 'kubectl'>,
+  namespaces: readonly string[] = [],
+): Promise<void> {
   const kubectl = async (...args: string[]): Promise<void> => {
     const { code, stderr } = await cluster.kubectl(args);
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
@@ -88,7 +96,9 @@ export async function installController(cluster: Pick<ClusterAccess, 'kubectl'>)
   });
   if (code !== 0) throw new Error(`namespace ${namespace}: ${stderr}`);
   const chart = join(root, 'charts/clonegate');
-  await kubectl('apply', '--server-side', '-f', join(chart, 'crds'), '-f', join(chart, 'manifests/controller.yaml'));
+  const rights = namespaces.length === 0 ? ['-f', join(chart, 'manifests/controller.yaml')] : [];
+  await kubectl('apply', '--server-side', '-f', join(chart, 'crds'), ...rights);
+  if (namespaces.length > 0) await applyNarrowed(cluster, 'controller.yaml', namespaces);
   await kubectl('wait', '--for=condition=Established', '--timeout=180s', '-f', join(chart, 'crds'));
 }
 

@@ -8,6 +8,7 @@ import { annotations } from '../../shared/api/names.ts';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
 import { type Cluster, type ManagedProcess, type RunOptions, until } from './cluster/index.ts';
 import { freePort } from './cluster/ports.ts';
+import { applyNarrowed } from './roles.ts';
 
 /**
  * The real webhook as a process beside a cluster: under its own ServiceAccount with the rights that its manifest gives it, with keys and a
@@ -34,6 +35,8 @@ export interface WebhookOptions {
   readonly through?: (kubeconfig: string) => string;
   /** Runs it in another way than from its sources, given all its flags but the kubeconfig. */
   readonly runner?: Runner;
+  /** Serves these alone, and is called for these alone, with Roles in those of them that exist. */
+  readonly namespaces?: readonly string[];
   /** Return as soon as the process runs, whether or not it does its work; nobody is told to call it. */
   readonly unready?: boolean;
 }
@@ -70,8 +73,8 @@ const account = 'clonegate-webhook';
 
 /** Installs what the webhook needs, starts it, and has the API server call it. @returns when it is called. */
 export async function startWebhook(cluster: Cluster, options: WebhookOptions = {}): Promise<RunningWebhook> {
-  const { name = account, replicaOf, unready = false } = options;
-  if (replicaOf === undefined) await installWebhook(cluster);
+  const { name = account, replicaOf, unready = false, namespaces = [] } = options;
+  if (replicaOf === undefined) await installWebhook(cluster, namespaces);
   const keys = options.keys ?? replicaOf?.keys ?? (await generateStampKeys());
   const authority = replicaOf?.authority ?? issueAuthority({ commonName: 'clonegate', days: 2, now: Date.now() });
   const folder = join(cluster.address.folder, name);
@@ -90,6 +93,7 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
       ? ['--certificates=selfSigned', '--certificate-names=127.0.0.1']
       : writeCertificate(folder, authority)),
     ...(options.managedKeys === true ? ['--stamp-keys=managed'] : writeKeys(folder, keys)),
+    ...(namespaces.length === 0 ? [] : [`--namespaces=${namespaces.join(',')}`]),
     ...(options.args ?? []),
   ];
   const ready = unready ? {} : { ready: () => isReady(opsUrl) };
@@ -102,15 +106,21 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
   const url = `https://127.0.0.1:${port}`;
   const ca = authority.certificatePem;
   const trusted = options.selfSigned === true ? undefined : ca;
-  if (replicaOf === undefined && !unready) await configure(cluster, options.calledAt?.(url) ?? url, trusted);
+  if (replicaOf === undefined && !unready)
+    await configure(cluster, options.calledAt?.(url) ?? url, trusted, namespaces);
   return { process: process_, keys, url, ca, authority, opsUrl };
 }
 
 /** Namespace, definitions, ServiceAccount and rights; again and again without harm. */
-export async function installWebhook(cluster: Pick<Cluster, 'kubectl'>): Promise<void> {
+export async function installWebhook(
+  cluster: Pick<Cluster, 'kubectl'>,
+  namespaces: readonly string[] = [],
+): Promise<void> {
   await apply(cluster, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   const crds = join(chart, 'crds');
-  await kubectl(cluster, 'apply', '--server-side', '-f', crds, '-f', join(chart, 'manifests/webhook-account.yaml'));
+  const rights = join(chart, 'manifests/webhook-account.yaml');
+  await kubectl(cluster, 'apply', '--server-side', '-f', crds, ...(namespaces.length === 0 ? ['-f', rights] : []));
+  if (namespaces.length > 0) await applyNarrowed(cluster, 'webhook-account.yaml', namespaces);
   await kubectl(cluster, 'wait', '--for=condition=Established', '--timeout=180s', '-f', crds);
 }
 
@@ -120,12 +130,19 @@ interface Configuration {
 }
 
 /** The shipped configurations, with our address in them and whom to trust, if that is known. @returns when the API server heeds them. */
-async function configure(cluster: Cluster, url: string, ca: string | undefined): Promise<void> {
+async function configure(
+  cluster: Cluster,
+  url: string,
+  ca: string | undefined,
+  namespaces: readonly string[],
+): Promise<void> {
+  const only = { key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces };
   const text = readFileSync(join(chart, 'manifests/webhook-configurations.yaml'), 'utf8');
   for (const document of parseAllDocuments(text)) {
     const configuration = document.toJS() as Configuration;
     const webhooks = configuration.webhooks.map((webhook) => ({
       ...webhook,
+      ...(namespaces.length === 0 ? {} : { namespaceSelector: { matchExpressions: [only] } }),
       clientConfig: {
         url: `${url}${webhook.clientConfig.service.path}`,
         ...(ca === undefined ? {} : { caBundle: Buffer.from(ca).toString('base64') }),
@@ -133,18 +150,18 @@ async function configure(cluster: Cluster, url: string, ca: string | undefined):
     }));
     await apply(cluster, { ...configuration, webhooks });
   }
-  await until('the API server to call the webhook', () => isCalled(cluster));
+  await until('the API server to call the webhook', () => isCalled(cluster, namespaces[0]));
 }
 
 /** Whether a clone that nobody will ever make comes back with a decision from a dry run. */
-async function isCalled({ api }: Cluster): Promise<boolean> {
+async function isCalled({ api }: Cluster, into = 'default'): Promise<boolean> {
   const probe = {
     apiVersion: 'cdi.kubevirt.io/v1beta1',
     kind: 'DataVolume',
-    metadata: { name: 'probe', namespace: 'default' },
-    spec: { source: { pvc: { namespace: 'default', name: 'probed' } }, storage: {} },
+    metadata: { name: 'probe', namespace: into },
+    spec: { source: { pvc: { namespace: into, name: 'probed' } }, storage: {} },
   };
-  const path = '/apis/cdi.kubevirt.io/v1beta1/namespaces/default/datavolumes?dryRun=All';
+  const path = `/apis/cdi.kubevirt.io/v1beta1/namespaces/${into}/datavolumes?dryRun=All`;
   const { metadata } = await api.post<{ metadata: { annotations?: Record<string, string> } }>(path, probe);
   return metadata.annotations?.[annotations.decision] !== undefined;
 }

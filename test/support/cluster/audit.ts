@@ -72,7 +72,7 @@ export function cameSince(begin: number): (event: AuditEvent) => boolean {
 
 const writing: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
 /** What is written beside the work: what is told, who leads; and questions, which are put by a create but change nothing. */
-const beside: ReadonlySet<string> = new Set(['events', 'leases', 'subjectaccessreviews']);
+const beside: ReadonlySet<string> = new Set(['events', 'leases', 'subjectaccessreviews', 'localsubjectaccessreviews']);
 
 /** Whether it changes an object that somebody works with. */
 export function isWrite({ verb, objectRef }: AuditEvent): boolean {

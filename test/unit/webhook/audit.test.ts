@@ -315,6 +315,9 @@ describe('an event', () => {
     [{ denied: false }, []],
     [{ inTargetNamespace: false }, ['clonegate-system']],
     [{ inTargetNamespace: false, inSourceNamespace: true }, ['clonegate-system', 'golden']],
+    // Elsewhere we may not write.
+    [{ inSourceNamespace: true, served: createServed(['golden']) }, ['clonegate-system', 'golden']],
+    [{ inSourceNamespace: true, served: createServed(['tenant-a']) }, ['clonegate-system', 'tenant-a']],
   ])('is written as the administrator wants: %j', async (policy, places) => {
     const world = await deniedWorld();
     const { send, events } = office(policy);
