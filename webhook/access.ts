@@ -83,18 +83,12 @@ export async function findSource(
   volume: DataVolume,
   signal: AbortSignal,
 ): Promise<Resolution> {
-  const found = within(served, await resolveSource(volume, (ref) => known.dataSource(ref)));
+  const found = await resolveSource(volume, (ref) => known.dataSource(ref), served);
   if (found.source !== undefined) return found;
   const standIn = { kind: 'PersistentVolumeClaim', ...found.via } as const;
   const question = { user, source: standIn, into };
   // By the rules that a source would be asked about by, each of which takes its time; one that needs no question would answer sooner.
   const { allowed } = await ask(question, signal, { sameNamespace: 'ask' });
   if (!allowed) return found;
-  return within(served, await resolveSource(volume, async (ref) => await orNothing(client, dataSources, ref, signal)));
-}
-
-function within({ includes }: Pick<Served, 'includes'>, found: Resolution): Resolution {
-  const { asked, via, source } = found;
-  if (via === undefined || source === undefined || includes(source.namespace)) return found;
-  return { asked, via, outside: source };
+  return await resolveSource(volume, async (ref) => await orNothing(client, dataSources, ref, signal), served);
 }

@@ -6,6 +6,7 @@ import {
   namedSource,
   type SourceRef,
 } from '../shared/api/datavolume.ts';
+import type { Served } from '../shared/kube/served.ts';
 import { isName, isNamespace } from './dns.ts';
 
 /** From what a DataVolume says to the thing to be cloned. */
@@ -45,13 +46,18 @@ type FindDataSource = (ref: Required<SourceRef>) => DataSource | undefined | Pro
  * Where the DataVolume leads. A DataSource is followed anew each time: it is an alias that moves, and the right to be asked about is the
  * right to what it names now.
  */
-export async function resolveSource(volume: DataVolume, find: FindDataSource): Promise<Resolution> {
+export async function resolveSource(
+  volume: DataVolume,
+  find: FindDataSource,
+  { includes }: Pick<Served, 'includes'>,
+): Promise<Resolution> {
   const asked = askedOf(volume);
   const { kind, namespace, name } = asked;
   if (kind !== 'DataSource') return { asked, source: { kind, namespace, name } };
   const via = { namespace, name };
-  const source = await sourceNamedBy(via, find, mostSteps);
-  return source === undefined ? { asked, via } : { asked, via, source };
+  const source = await sourceNamedBy(via, (ref) => (includes(ref.namespace) ? find(ref) : undefined), mostSteps);
+  if (source === undefined) return { asked, via };
+  return includes(source.namespace) ? { asked, via, source } : { asked, via, outside: source };
 }
 
 /** A DataSource may name another one, and that a claim or a snapshot (cdi-behaviour 1.2, step 4). */

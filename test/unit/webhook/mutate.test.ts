@@ -3,6 +3,7 @@ import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import { claims, volumeSnapshots } from '../../../shared/kube/resource.ts';
+import { createServed } from '../../../shared/kube/served.ts';
 import { StampError, verifyStamp } from '../../../shared/trust/stamp.ts';
 import { parseReview } from '../../../webhook/review.ts';
 import { claim } from '../../support/build/storage.ts';
@@ -280,10 +281,14 @@ describe('mutate, for somebody who may not clone', () => {
     world.answer = 'no';
     const never = new Promise<never>(() => undefined);
     const { createMutate } = await import('../../../webhook/mutate.ts');
-    const parts = { client: { get: async () => await never }, ask: async () => ({ allowed: false }) };
-    // Only these two are reached on this way.
+    const client = { get: async () => await never };
+    const parts = { client, ask: async () => ({ allowed: false }), served: createServed([]) };
+    // Only these are reached on this way.
     const mutate = createMutate(parts as unknown as Parameters<typeof createMutate>[0]);
-    expect((await call(mutate, createReview(cloneOf()))).response.allowed).toBe(true);
+    expect(await call(mutate, createReview(cloneOf()))).toMatchObject({
+      response: { allowed: true },
+      about: { access: 'denied' },
+    });
   });
 
   it('takes away annotations of ours that the user wrote', async () => {

@@ -9,6 +9,7 @@ import {
   call,
   cloneByReference,
   cloneOf,
+  createReview,
   newWorld,
   putDataSource,
   updateReview,
@@ -81,7 +82,27 @@ it('a DataSource that leads elsewhere is answered as one that leads nowhere, and
   expect(leading.asked).toEqual(nowhere.asked);
   expect(leading.asked.map(({ source }) => source.namespace)).not.toContain('vault');
   expect(led.ruling.about).toMatchObject({ access: 'denied', source: { namespace: 'vault', name: 'secret' } });
-  expect(lost.ruling.about?.source).toBeUndefined();
+  expect(lost.ruling.about).not.toHaveProperty('source');
+
+  const [mutated, unled] = await Promise.all(
+    [leading, nowhere].map(({ mutate }) => call(mutate, createReview(cloneByReference()))),
+  );
+  expect(mutated?.response).toEqual(unled?.response);
+  expect(mutated?.about).toMatchObject({ access: 'denied', source: { namespace: 'vault', name: 'secret' } });
+  expect(unled?.about).not.toHaveProperty('source');
+});
+
+it('a DataSource elsewhere that another one names is not read either', async () => {
+  const world = await serving('golden', 'tenant-a');
+  const spec = { source: { dataSource: { namespace: 'vault', name: 'latest' } } };
+  await world.put(dataSources, { metadata: { namespace: 'golden', name: 'latest' }, spec });
+  world.api.calls.length = 0;
+
+  const { ruling } = await admit(world, cloneByReference());
+
+  expect(ruling.response.status?.message).toMatch(/^CloneDenied: /);
+  expect(world.api.calls.map(({ namespace }) => namespace)).not.toContain('vault');
+  expect(world.api.calls.length).toBeGreaterThan(0);
 });
 
 const existing = { [annotations.prePopulated]: 'disk' };

@@ -25,10 +25,11 @@ type Named = NonNullable<DataSource['spec']['source']>;
 
 /** Follows golden/latest through these DataSources. */
 async function follow(sources: Readonly<Record<string, Named>>, volume: DataVolume = cloneByReference()) {
-  return await resolveSource(volume, ({ namespace, name }) => {
+  const find = ({ namespace, name }: { namespace: string; name: string }) => {
     const source = sources[`${namespace}/${name}`];
     return source === undefined ? undefined : { metadata: { namespace, name }, spec: { source } };
-  });
+  };
+  return await resolveSource(volume, find, createServed([]));
 }
 
 const claim = { kind: 'PersistentVolumeClaim', namespace: 'golden', name: 'fedora' };
