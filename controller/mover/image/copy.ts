@@ -1,0 +1,139 @@
+import { open } from 'node:fs/promises';
+import { qemuId } from '../../../shared/api/copy.ts';
+import type { Order } from '../arguments.ts';
+import { createComparer } from '../compare.ts';
+import type { Context, Copied } from '../context.ts';
+import { CopyError, fromErrno } from '../failure.ts';
+import { fileSystemSize, type OpenImage, openDestination, openSource, reopenDirect } from './files.ts';
+import { conversion, inspection, progressIn, requireRoom, reservation, sizeFrom, sizeWanted } from './plan.ts';
+
+/** Copies one disk image: a device or `disk.img` into a device or `disk.img`. */
+
+/** @throws CopyError when it fails; what the destination then holds is of no use, and the next attempt begins anew. */
+export async function copyImage(order: Order, context: Context): Promise<Copied> {
+  const source = await openSource(context.paths.source, order.sourceMode);
+  try {
+    const size = await sizeOf(source, context);
+    const wanted = sizeWanted(size, order.destinationMode === 'Block', order.imageSize);
+    if (order.destinationMode === 'Filesystem')
+      requireRoom(wanted, await fileSystemSize(context.paths.destination), 'the file system of the destination');
+    const destination = await openDestination(context.paths.destination, order.destinationMode);
+    try {
+      return await copyBetween(source, destination, { size, wanted }, order, context);
+    } finally {
+      await destination.file.close();
+    }
+  } finally {
+    await source.file.close();
+  }
+}
+
+interface Sizes {
+  /** Bytes of the source. */
+  readonly size: bigint;
+  /** Bytes that the destination is to have. */
+  readonly wanted: bigint;
+}
+
+async function copyBetween(
+  source: OpenImage,
+  destination: OpenImage,
+  { size, wanted }: Sizes,
+  order: Order,
+  context: Context,
+): Promise<Copied> {
+  const { log, meter, tools } = context;
+  const files = [source.file.fd, destination.file.fd];
+  if (destination.isDevice) requireRoom(wanted, await sizeOf(destination, context), 'the device of the destination');
+  else await prepare(destination, wanted, order, context);
+  const command = conversion({ source, destination, order });
+  log.info(
+    { args: command.args, bytes: String(size), direct: [source.direct, destination.direct] },
+    'Copying a disk image',
+  );
+  const done = meter.begin('copying', size);
+  done(0n);
+  await tools.run(command, {
+    files,
+    onOutput: (text) => {
+      const share = progressIn(text);
+      if (share !== undefined) done((size * share) / 10_000n);
+    },
+  });
+  await settle(destination, wanted);
+  if (!order.verify) return { bytes: size };
+  return { bytes: size, digest: await verify(source, destination, size, order, context) };
+}
+
+async function sizeOf({ file }: OpenImage, { tools }: Context): Promise<bigint> {
+  let json = '';
+  await tools.run(inspection, {
+    files: [file.fd],
+    onOutput: (text) => {
+      json += text;
+    },
+  });
+  return sizeFrom(json);
+}
+
+/** Gives a new file its size, owner and mode, so that it is nobody else's for a moment. */
+async function prepare(
+  { file, path }: OpenImage,
+  wanted: bigint,
+  order: Order,
+  { tools, log }: Context,
+): Promise<void> {
+  try {
+    await file.chmod(0o660);
+    await file.chown(qemuId, qemuId).catch((error: unknown) => {
+      // Not root: then it belongs to whom this runs as, which is KubeVirt's user too unless somebody wanted otherwise.
+      log.info({ err: error }, 'The disk image stays with the user and group of this process');
+    });
+    await file.truncate(Number(wanted));
+  } catch (error) {
+    throw fromErrno(error, `making ${path}`);
+  }
+  if (order.preallocation) await tools.run(reservation(wanted), { files: [file.fd, file.fd] });
+}
+
+/** Brings everything to the storage; what could not be written there in the background fails here. */
+async function settle({ file, path, isDevice }: OpenImage, wanted: bigint): Promise<void> {
+  try {
+    // qemu-img works in sectors of 512 bytes, and may have filled up the last one.
+    if (!isDevice) await file.truncate(Number(wanted));
+    await file.sync();
+    if (!isDevice) await syncFolder(path.slice(0, path.lastIndexOf('/')));
+  } catch (error) {
+    throw fromErrno(error, `writing the last of ${path} to the storage`);
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Reads both again, past the page cache. @returns `sha256:…` of the source's bytes, which the destination has too. */
+async function verify(
+  source: OpenImage,
+  destination: OpenImage,
+  size: bigint,
+  { bandwidth }: Order,
+  { clock, signal, meter, log }: Context,
+): Promise<string> {
+  const onDone = meter.begin('verifying', size);
+  const comparer = createComparer({ clock, signal, bandwidth, onDone });
+  const [ours, theirs] = await Promise.all([reopenDirect(source.file), reopenDirect(destination.file)]);
+  try {
+    log.info({ direct: [ours.direct, theirs.direct] }, 'Comparing the disk images');
+    const { digest, differsAt } = await comparer.compare(ours.file, theirs.file, size);
+    if (differsAt === undefined) return `sha256:${digest}`;
+    throw new CopyError('CopyVerificationFailed', `the copy differs from the source from byte ${differsAt} on`);
+  } finally {
+    await Promise.all([ours.file.close(), theirs.file.close()]);
+  }
+}

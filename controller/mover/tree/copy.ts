@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import type { Order } from '../arguments.ts';
+import type { Context, Copied } from '../context.ts';
+import { bulkCopy, flush, progressIn, requireComplete, sync } from './plan.ts';
+import { type Survey, survey } from './survey.ts';
+import { verifyTree } from './verify.ts';
+import { namesIn } from './walk.ts';
+
+/** Copies a tree of files into a folder. */
+
+/** @throws CopyError when it fails; what is in the destination by then is made use of by the next attempt. */
+export async function copyTree(order: Order, context: Context): Promise<Copied> {
+  const { paths, signal, user, log, tools } = context;
+  const surveyed = await survey(paths.source, user, signal);
+  const resumed = (await namesIn(paths.destination, '')).length > 0;
+  log.info({ ...shownSurvey(surveyed), resumed }, 'Copying a tree');
+  if (!resumed && order.bandwidth === 0n) await fill(order, surveyed, context);
+  await complete(order, { resumed, surveyed }, context);
+  await tools.run(flush(paths.destination));
+  if (!order.verify) return { bytes: surveyed.bytes };
+  return { bytes: surveyed.bytes, digest: await verifyTree(order, surveyed, context) };
+}
+
+function shownSurvey({ entries, bytes, allocated }: Survey): Readonly<Record<string, unknown>> {
+  return { entries, bytes: String(bytes), allocated: String(allocated) };
+}
+
+async function fill(order: Order, { bytes, allocated }: Survey, { paths, tools, meter }: Context): Promise<void> {
+  const done = meter.begin('copying', bytes);
+  done(0n);
+  const names = (await namesIn(paths.source, '')).map((name) => Buffer.from(`${name}\0`, 'latin1'));
+  await tools.run(bulkCopy(paths.destination, order), {
+    folder: paths.source,
+    input: names,
+    // cp says nothing; the kernel counts what it writes, and holes are not written.
+    onTick: (pid) => done(allocated === 0n ? 0n : (bytes * writtenBy(pid)) / allocated),
+  });
+}
+
+/** Bytes that a process, and those that it has started, have written. */
+function writtenBy(pid: number): bigint {
+  const own = /^wchar: (\d+)$/mu.exec(read(`/proc/${pid}/io`))?.[1] ?? '0';
+  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+  return children.reduce((sum, child) => sum + writtenBy(Number(child)), BigInt(own));
+}
+
+/** A process that has ended meanwhile has no files any more. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+async function complete(
+  order: Order,
+  { resumed, surveyed }: { readonly resumed: boolean; readonly surveyed: Survey },
+  { paths, tools, meter, user }: Context,
+): Promise<void> {
+  const limited = order.bandwidth > 0n;
+  const done = meter.begin('copying', surveyed.bytes);
+  // After cp nothing is left but names and attributes, and what rsync counts begins anew.
+  const report = resumed || limited ? done : (): void => done(surveyed.bytes);
+  report(0n);
+  let skipped = '';
+  const said = await tools.run(sync({ ...paths, resumed, user, order }), {
+    onOutput: (text) => {
+      const bytes = progressIn(text);
+      if (bytes !== undefined) report(bytes);
+      if (text.includes('skipping')) skipped = text;
+    },
+  });
+  requireComplete(`${said}\n${skipped}`);
+}
