@@ -9,7 +9,7 @@ declare const WebAssembly: {
 };
 
 /** Bytes read at once. */
-export const chunkSize = 1024 * 1024;
+export const chunkSize = 512 * 1024;
 
 /**
  * A buffer as O_DIRECT wants it: the memory of a WebAssembly instance begins on a page, which that of a Buffer does not.

@@ -91,10 +91,9 @@ export function fromEnding(program: string, { code, signal, said }: Ending): Cop
   return new CopyError('CopyToolFailed', `${program} ended with exit code ${code} and ${words}`);
 }
 
-/** Behind a colon, where programs put it: a file may be called anything. `No such device` must not be found in the longer one. */
+/** At the end and behind a colon, where programs put it: a file may be called anything. rsync adds the number. */
 function says(line: string, words: string): boolean {
-  const at = line.lastIndexOf(`: ${words}`);
-  return at >= 0 && /^(?:$|[^ \w]| \()/u.test(line.slice(at + 2 + words.length));
+  return line.replace(/(?: \(\d+\))?\s*$/u, '').endsWith(`: ${words}`);
 }
 
 /** Where qemu-img failed. */

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { helpText, parseOrder } from '../../../../controller/mover/arguments.ts';
+import { copyArguments } from '../../../../shared/api/copy.ts';
+import { SettingsError } from '../../../../shared/process/values.ts';
+
+const least = ['--content=kubevirt', '--source-mode=Block', '--destination-mode=Filesystem'];
+
+function faultsOf(...argv: readonly string[]): readonly string[] {
+  try {
+    parseOrder(argv);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('the arguments of a copy', () => {
+  test('have fallbacks where nothing is to be decided', () => {
+    expect(parseOrder(least)).toEqual({
+      content: 'kubevirt',
+      sourceMode: 'Block',
+      destinationMode: 'Filesystem',
+      preallocation: false,
+      verify: false,
+      bandwidth: 0n,
+      imageSize: 0n,
+    });
+  });
+
+  test('hold sizes that JSON cannot', () => {
+    const order = parseOrder([...least, '--image-size=9223372036854775807', '--bandwidth=9007199254740993']);
+    expect(order).toMatchObject({ imageSize: 9_223_372_036_854_775_807n, bandwidth: 9_007_199_254_740_993n });
+  });
+
+  test('are told off all at once', () => {
+    expect(
+      faultsOf('--content=disk', '--source-mode=Block', '--verify=yes', '--image-size=-1', '--fast', 'more'),
+    ).toEqual([
+      'unknown argument --fast',
+      'unexpected argument "more"',
+      '--content is "disk"; allowed is kubevirt, archive',
+      '--destination-mode is required: Filesystem, Block',
+      '--verify is "yes"; allowed is true or false',
+      '--image-size is "-1"; allowed is number of bytes',
+    ]);
+  });
+
+  test.each(['9223372036854775808', '1e3', '', ' 1', '1.5'])('do not take %j for a number of bytes', (given) => {
+    expect(faultsOf(...least, `--bandwidth=${given}`)).toHaveLength(1);
+  });
+
+  test('want folders for a tree', () => {
+    const archive = '--content=archive';
+    expect(faultsOf(...least, archive)).toHaveLength(1);
+    expect(faultsOf(archive, '--source-mode=Filesystem', '--destination-mode=Block')).toHaveLength(1);
+    expect(faultsOf(archive, '--source-mode=Filesystem', '--destination-mode=Filesystem')).toEqual([]);
+  });
+
+  test('stand in the help text, every one', () => {
+    expect([...helpText().matchAll(/^ {2}--([a-z-]+)=</gmu)].map(([, name]) => name)).toEqual([...copyArguments]);
+  });
+});

@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import {
+  conversion,
+  type ImageFacts,
+  inspection,
+  progressIn,
+  requireRoom,
+  reservation,
+  sizeFrom,
+  sizeWanted,
+} from '../../../../controller/mover/image/plan.ts';
+
+const file: ImageFacts = { isDevice: false, direct: true };
+const device: ImageFacts = { isDevice: true, direct: true };
+const order = { preallocation: false, bandwidth: 0n };
+
+function argsOf(destination: ImageFacts, over: Partial<typeof order> = {}, source = device): string {
+  return conversion({ source, destination, order: { ...order, ...over } }).args.join(' ');
+}
+
+describe('qemu-img', () => {
+  test('is told the format by every command, and never looks for it', () => {
+    for (const { args } of [inspection, reservation(1n), conversion({ source: file, destination: file, order })])
+      expect(args.join(' ')).toContain('-f raw');
+    expect(argsOf(file)).toContain('-O raw');
+  });
+
+  test('takes for zeros only what a new file holds', () => {
+    expect(argsOf(file)).toContain('--target-is-zero');
+    expect(argsOf(file, { preallocation: true })).toContain('--target-is-zero');
+    expect(argsOf(device)).not.toContain('--target-is-zero');
+    expect(argsOf(device, { preallocation: true })).not.toContain('--target-is-zero');
+  });
+
+  test('writes zeros out where a device is to allocate, and nowhere else', () => {
+    expect(argsOf(device, { preallocation: true })).toContain('-S 0');
+    for (const args of [argsOf(device), argsOf(file), argsOf(file, { preallocation: true })])
+      expect(args).not.toMatch(/-S/);
+  });
+
+  test('writes out of order where nothing can be fragmented', () => {
+    expect(
+      [argsOf(device), argsOf(file, { preallocation: true }), argsOf(file)].map((args) => / -W /.test(args)),
+    ).toEqual([true, true, false]);
+  });
+
+  test('goes past the page cache on each side that can', () => {
+    expect(argsOf(file)).toContain('-T none -t none');
+    expect(argsOf(file, {}, { isDevice: false, direct: false })).toContain('-T writeback -t none');
+    expect(argsOf({ isDevice: false, direct: false })).toContain('-T none -t writeback');
+  });
+
+  test('is limited where a limit is given', () => {
+    expect(argsOf(file, { bandwidth: 1_500_000n })).toContain('-r 1500000');
+    expect(argsOf(file)).not.toContain('-r ');
+  });
+
+  test('says sizes exactly, also those that numbers of JSON do not hold', () => {
+    expect(sizeFrom('{\n  "virtual-size": 9223372036854775807,\n  "filename": "x"}')).toBe(2n ** 63n - 1n);
+    expect(() => sizeFrom('{"filename": "x"}')).toThrow('no size');
+  });
+
+  test('says how far it is', () => {
+    expect(progressIn('    (0.00/100%)\r    (12.34/100%)\r')).toBe(1234n);
+    expect(progressIn('    (100.00/100%)\r\n')).toBe(10_000n);
+    expect(progressIn('    (12.3')).toBeUndefined();
+  });
+});
+
+describe('the size of a copied image', () => {
+  test.each([
+    [100n, false, 0n, 100n],
+    [100n, false, 99n, 100n],
+    [100n, false, 101n, 101n],
+    [100n, true, 101n, 100n],
+  ])('of %d bytes, to a device: %s, image-size %d, is %d', (size, isDevice, imageSize, wanted) => {
+    expect(sizeWanted(size, isDevice, imageSize)).toBe(wanted);
+  });
+
+  test('is not nothing', () => {
+    expect(() => sizeWanted(0n, false, 100n)).toThrow('empty');
+  });
+
+  test('has to fit to the byte', () => {
+    const room = 2n ** 53n;
+    expect(() => requireRoom(room, room, 'it')).not.toThrow();
+    expect(() => requireRoom(room + 1n, room, 'it')).toThrow(
+      'the disk image has 9007199254740993 bytes and it only 9007199254740992',
+    );
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { bulkCopy, comparison, progressIn, requireComplete, sync } from '../../../../controller/mover/tree/plan.ts';
+
+const plan = {
+  source: '/source',
+  destination: '/destination',
+  resumed: false,
+  user: 0,
+  order: { preallocation: false, bandwidth: 0n },
+};
+type Plan = typeof plan;
+
+const argsOf = (over: Partial<Plan> = {}): readonly string[] => sync({ ...plan, ...over }).args;
+
+describe('rsync', () => {
+  test('reads again what an earlier attempt has left, and only then', () => {
+    expect(argsOf({ resumed: true })).toContain('--checksum');
+    expect(argsOf()).not.toContain('--checksum');
+  });
+
+  test('leaves holes, unless every block is to be allocated', () => {
+    expect(argsOf()).toContain('--sparse');
+    const allocated = argsOf({ order: { ...plan.order, preallocation: true } });
+    expect(allocated).toContain('--preallocate');
+    expect(allocated).not.toContain('--sparse');
+  });
+
+  test.each([
+    [1n, '--bwlimit=1024B'],
+    [1_500_000n, '--bwlimit=1500000B'],
+  ])('is limited to %d bytes per second by %s', (bandwidth, flag) => {
+    expect(argsOf({ order: { ...plan.order, bandwidth } })).toContain(flag);
+  });
+
+  test('copies and compares the same: never devices, lost+found or labels', () => {
+    for (const args of [argsOf(), comparison(plan).args]) {
+      expect(args).toEqual(
+        expect.arrayContaining([
+          '-aHAX',
+          '--no-devices',
+          '--delete',
+          '--exclude=/lost+found',
+          '--filter=-x security.selinux',
+        ]),
+      );
+      expect(args.slice(-3)).toEqual(['--', '/source/', '/destination/']);
+    }
+    expect(comparison(plan).args).toContain('--dry-run');
+  });
+
+  test('keeps to the attributes that a user may set', () => {
+    expect(argsOf({ user: 107 })).toEqual(expect.arrayContaining(['--filter=+x user.*', '--filter=-x *']));
+  });
+
+  test('says how far it is', () => {
+    expect(
+      progressIn('\r              3   0%    0.00kB/s    0:00:00  \r     104857600  98%  158.39MB/s    0:00:00 (xfr#1)'),
+    ).toBe(104_857_600n);
+    expect(progressIn('created directory 7 50%x')).toBeUndefined();
+  });
+
+  test('has not done all when it says that it left something out', () => {
+    expect(() => requireComplete('')).not.toThrow();
+    expect(() => requireComplete('\nskipping non-regular file "null"\n')).toThrow('null');
+  });
+});
+
+test('cp makes holes or none, and takes names as they are', () => {
+  expect(bulkCopy('/destination', { preallocation: false }).args).toContain('--sparse=always');
+  expect(bulkCopy('/destination', { preallocation: true }).args).toContain('--sparse=never');
+  expect(bulkCopy('/destination', { preallocation: false }).args.at(-1)).toBe('--');
+});
