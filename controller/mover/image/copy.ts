@@ -65,7 +65,9 @@ async function copyBetween(
   return { bytes: size, digest: await verify(source, destination, size, order, context) };
 }
 
-async function sizeOf({ file }: OpenImage, { tools }: Context): Promise<bigint> {
+/** In bytes; qemu-img knows that of a device, and rounds that of a file up to whole sectors. */
+async function sizeOf({ file, isDevice }: OpenImage, { tools }: Context): Promise<bigint> {
+  if (!isDevice) return (await file.stat({ bigint: true })).size;
   let json = '';
   await tools.run(inspection, {
     files: [file.fd],

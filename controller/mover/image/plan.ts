@@ -28,7 +28,7 @@ const program = 'qemu-img';
 const sourceFile = '/proc/self/fd/3';
 const destinationFile = '/proc/self/fd/4';
 
-/** Tells the size of the image that is the tool's third descriptor. */
+/** Tells the size of the device that is the tool's third descriptor. */
 export const inspection: Command = { program, args: ['info', '-f', 'raw', '--output=json', sourceFile] };
 
 /** @throws CopyError when that is not what {@link inspection} prints. */

@@ -1,0 +1,217 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { type CopyProgress, type CopyResult, copyPaths } from '../../../shared/api/copy.ts';
+import { startGuard } from '../../support/cluster/guard.ts';
+import { foldersOf, newId } from '../../support/cluster/identity.ts';
+import { run } from '../../support/csi/command.ts';
+import { bind } from '../../support/csi/mounts.ts';
+import { ensurePackages } from '../../support/packages.ts';
+
+/** What stands for a copy pod here: a folder with two volumes in it, as a kubelet mounts them, in which the program runs as a process. */
+
+export const mebibyte = 1024 ** 2;
+
+export type VolumeKind = 'ext4' | 'xfs' | 'block';
+
+export interface Volume {
+  readonly kind: VolumeKind;
+  readonly device: string;
+  /** The mounted folder; of a block volume the device. */
+  readonly path: string;
+  readonly file: string;
+}
+
+export interface Pod {
+  readonly root: string;
+  readonly source: Volume;
+  readonly destination: Volume;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly result: CopyResult;
+  readonly progress: readonly CopyProgress[];
+  readonly output: string;
+}
+
+export interface StartOptions {
+  /** Without any privilege then; root when absent. */
+  readonly user?: number;
+  /** Goes before the folders in which tools are looked for. */
+  readonly tools?: string;
+}
+
+export interface Running {
+  readonly pid: number;
+  /** Resolves at the first line of progress that the test is satisfied with. */
+  until(satisfied: (progress: CopyProgress) => boolean): Promise<void>;
+  readonly ended: Promise<Ended>;
+}
+
+export interface PodSite {
+  readonly folder: string;
+  /** @param bytes of the device. */
+  volume(kind: VolumeKind, bytes: number, folder?: string): Promise<Volume>;
+  pod(source: Volume, destination: Volume): Promise<Pod>;
+  start(pod: Pod, args: readonly string[], options?: StartOptions): Running;
+  copy(pod: Pod, args: readonly string[], options?: StartOptions): Promise<Ended>;
+  close(): Promise<void>;
+}
+
+/** The repository, seen from where everybody may look, whatever folder it was checked out into. */
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** @throws Error when this is not root, or a package is missing and cannot be installed. */
+export async function openSite(): Promise<PodSite> {
+  if (process.getuid?.() !== 0) throw new Error('copies are tested on mounted volumes: this has to run as root');
+  await ensurePackages('copying volumes', {
+    'qemu-utils': 'qemu-img',
+    rsync: 'rsync',
+    attr: 'setfattr',
+    acl: 'setfacl',
+    xfsprogs: 'mkfs.xfs',
+    e2fsprogs: 'mkfs.ext4',
+  });
+  const id = newId('mover');
+  const guard = startGuard(id);
+  const folder = foldersOf(id).state;
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  const program = join(folder, 'program');
+  await bind(repository, program, 'folder', true);
+  let count = 0;
+  const next = (name: string): string => join(folder, `${name}-${(count += 1)}`);
+  const start = (pod: Pod, args: readonly string[], options: StartOptions = {}): Running =>
+    startMover(program, pod, args, options);
+  return {
+    folder,
+    volume: async (kind, bytes, at) => await makeVolume(kind, bytes, at === undefined ? next('volume') : next(at)),
+    pod: async (source, destination) => await makePod(next('pod'), source, destination),
+    start,
+    copy: async (pod, args, options) => await start(pod, args, options).ended,
+    close: async () => await guard.release(),
+  };
+}
+
+async function makeVolume(kind: VolumeKind, bytes: number, base: string): Promise<Volume> {
+  const file = `${base}.img`;
+  await run('truncate', '-s', String(bytes), file);
+  const device = await run('losetup', '--find', '--show', '--direct-io=on', file);
+  if (kind === 'block') return { kind, device, file, path: device };
+  if (kind === 'ext4') await run('mkfs.ext4', '-q', '-E', 'nodiscard,lazy_itable_init=1', device);
+  else await run('mkfs.xfs', '-q', '-K', device);
+  await mkdir(base);
+  await run('mount', '-t', kind, device, base);
+  return { kind, device, file, path: base };
+}
+
+async function makePod(root: string, source: Volume, destination: Volume): Promise<Pod> {
+  await mkdir(join(root, 'dev'), { recursive: true });
+  await writeFile(join(root, 'dev/termination-log'), '', { mode: 0o666 });
+  await run('chmod', '666', join(root, 'dev/termination-log'));
+  for (const [side, { kind, path }] of [['source', source] as const, ['destination', destination] as const]) {
+    const at = join(root, copyPaths[side][modeOf(kind)]);
+    await bind(path, at, kind === 'block' ? 'file' : 'folder', kind !== 'block' && side === 'source');
+  }
+  return { root, source, destination };
+}
+
+export function modeOf(kind: VolumeKind): 'Block' | 'Filesystem' {
+  return kind === 'block' ? 'Block' : 'Filesystem';
+}
+
+function startMover(program: string, pod: Pod, args: readonly string[], { user, tools }: StartOptions): Running {
+  const path = process.env['PATH'] ?? '';
+  const node = process.execPath.startsWith(repository)
+    ? join(program, process.execPath.slice(repository.length))
+    : process.execPath;
+  const modes = [`--source-mode=${modeOf(pod.source.kind)}`, `--destination-mode=${modeOf(pod.destination.kind)}`];
+  const child = spawn(node, [join(program, 'controller/mover/main.ts'), ...modes, ...args], {
+    cwd: '/',
+    env: { PATH: tools === undefined ? path : `${tools}:${path}`, CLONEGATE_COPY_ROOT: pod.root },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(user === undefined ? {} : { uid: user, gid: user }),
+  });
+  const progress: CopyProgress[] = [];
+  const waiting: (() => void)[] = [];
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    output += piece;
+    progress.splice(0, progress.length, ...progressIn(output));
+    for (const wake of waiting) wake();
+  });
+  const said = text(child.stderr);
+  const ended = (async (): Promise<Ended> => {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    const told = await readFile(join(pod.root, 'dev/termination-log'), 'utf8');
+    if (told === '') throw new Error(`no result; exit code ${code}: ${output}${await said}`);
+    return { code, result: JSON.parse(told) as CopyResult, progress, output };
+  })();
+  return {
+    pid: child.pid ?? 0,
+    until: async (satisfied) => {
+      const seen = new Promise<void>((resolve) => {
+        waiting.push(() => {
+          if (progress.some(satisfied)) resolve();
+        });
+      });
+      const early = async (): Promise<void> => {
+        const { output: all } = await ended;
+        if (!progress.some(satisfied)) throw new Error(`it ended before that: ${all}`);
+      };
+      await Promise.race([seen, early()]);
+    },
+    ended,
+  };
+}
+
+function progressIn(output: string): readonly CopyProgress[] {
+  return output
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as CopyProgress)
+    .filter((line) => line.copy === 'progress');
+}
+
+/** Bytes that no compression or zero detection makes less of. */
+export async function scribble(file: FileHandle, position: number, bytes: number): Promise<void> {
+  await file.write(randomBytes(bytes), 0, bytes, position);
+}
+
+/** Writes an image with data here and there: at the beginning, in the middle, and in the last bytes. @param bytes of the image. */
+export async function writeImage(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'r+').catch(async () => await open(path, 'w+', 0o660));
+  try {
+    if ((await file.stat()).isFile()) await file.truncate(bytes);
+    await scribble(file, 0, 3 * mebibyte);
+    await scribble(file, Math.floor(bytes / 2) - 7, 2 * mebibyte);
+    // Zeros that take space, and a sector's worth at the end.
+    await file.write(Buffer.alloc(mebibyte), 0, mebibyte, 5 * mebibyte);
+    await scribble(file, bytes - 511, 511);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Hex SHA-256 of the first bytes, by a program that has nothing to do with ours. */
+export async function sha256(path: string, bytes: number): Promise<string> {
+  return await run('sh', '-c', `head -c ${bytes} "$1" | sha256sum | cut -d' ' -f1`, 'sh', path);
+}
+
+/** Fills a device or a file with bytes that are not zero, as a volume that somebody else had before. */
+export async function dirty(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    for (let at = 0; at < bytes; at += mebibyte) await file.write(Buffer.alloc(mebibyte, 0xaa), 0, mebibyte, at);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
