@@ -6,7 +6,7 @@ import { dirty, mebibyte, openSite, type Pod, type PodSite, sha256, type Volume,
 
 /** Disk images between real file systems and devices, copied by the real qemu-img. */
 
-const size = 48 * mebibyte;
+const size = 24 * mebibyte;
 
 let site: PodSite;
 let folder: Volume;
@@ -111,7 +111,7 @@ describe('a new disk.img', () => {
     await chown(image(folder), 107, 107);
     await chown(newFolder.path, 0, 107);
     await chmod(newFolder.path, 0o2775);
-    const { code } = await site.copy(await podOf(folder, newFolder), [kubevirt, '--verify=true'], { user: 107 });
+    const { code } = await site.start(await podOf(folder, newFolder), [kubevirt, '--verify=true'], { user: 107 }).ended;
     expect(code).toBe(0);
     expect(await stat(image(newFolder))).toMatchObject({ uid: 107, gid: 107, size });
     await chown(newFolder.path, 0, 0);
