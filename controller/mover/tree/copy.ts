@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Order } from '../arguments.ts';
 import type { Context, Copied } from '../context.ts';
-import { bulkCopy, flush, progressIn, requireComplete, sync } from './plan.ts';
+import { bulkCopy, type Found, flush, progressIn, requireComplete, sync } from './plan.ts';
 import { type Survey, survey } from './survey.ts';
 import { verifyTree } from './verify.ts';
 import { namesIn } from './walk.ts';
@@ -12,10 +12,11 @@ import { namesIn } from './walk.ts';
 export async function copyTree(order: Order, context: Context): Promise<Copied> {
   const { paths, signal, user, log, tools } = context;
   const surveyed = await survey(paths.source, user, signal);
-  const resumed = (await namesIn(paths.destination, '')).length > 0;
-  log.info({ ...shownSurvey(surveyed), resumed }, 'Copying a tree');
-  if (!resumed && order.bandwidth === 0n) await fill(order, surveyed, context);
-  await complete(order, { resumed, surveyed }, context);
+  const left = (await namesIn(paths.destination, '')).length > 0;
+  log.info({ ...shownSurvey(surveyed), resumed: left }, 'Copying a tree');
+  const byCopy = !left && order.bandwidth === 0n;
+  if (byCopy) await fill(order, surveyed, context);
+  await complete(order, byCopy ? 'copied' : left ? 'left' : 'nothing', surveyed, context);
   await tools.run(flush(paths.destination));
   if (!order.verify) return { bytes: surveyed.bytes };
   return { bytes: surveyed.bytes, digest: await verifyTree(order, surveyed, context) };
@@ -55,16 +56,16 @@ function read(path: string): string {
 
 async function complete(
   order: Order,
-  { resumed, surveyed }: { readonly resumed: boolean; readonly surveyed: Survey },
+  found: Found,
+  { bytes: total }: Survey,
   { paths, tools, meter, user }: Context,
 ): Promise<void> {
-  const limited = order.bandwidth > 0n;
-  const done = meter.begin('copying', surveyed.bytes);
+  const done = meter.begin('copying', total);
   // After cp nothing is left but names and attributes, and what rsync counts begins anew.
-  const report = resumed || limited ? done : (): void => done(surveyed.bytes);
+  const report = found === 'copied' ? (): void => done(total) : done;
   report(0n);
   let skipped = '';
-  const said = await tools.run(sync({ ...paths, resumed, user, order }), {
+  const said = await tools.run(sync({ ...paths, found, user, order }), {
     onOutput: (text) => {
       const bytes = progressIn(text);
       if (bytes !== undefined) report(bytes);

@@ -37,28 +37,41 @@ const everything = ['-aHAX', '--numeric-ids', '--no-devices'];
 function filters(user: number): readonly string[] {
   const attributes =
     user === 0
-      ? // ACLs are copied as such; labels belong to the node's policy and are given to the volume when it is mounted.
-        ['--filter=-x system.*', '--filter=-x security.selinux']
+      ? // ACLs are copied as such, and XFS shows them as trusted attributes too. Those need CAP_SYS_ADMIN, which no copy pod has. Labels
+        // belong to the node's policy and are given to the volume when it is mounted.
+        ['--filter=-x system.*', '--filter=-x trusted.*', '--filter=-x security.selinux']
       : ['--filter=+x user.*', '--filter=-x *'];
   return [`--exclude=/${lostAndFound}`, ...attributes];
 }
 
+/** `copied`: from cp, which has just said that it wrote it all. `left`: from an earlier attempt; nobody knows what of it reached the disk. */
+export type Found = 'nothing' | 'copied' | 'left';
+
+const trust: Readonly<Record<Found, readonly string[]>> = {
+  nothing: [],
+  copied: ['--size-only'],
+  // Reads both sides, and writes only what differs.
+  left: ['--checksum'],
+};
+
 export interface SyncPlan {
   readonly source: string;
   readonly destination: string;
-  /** Whether what is in the destination comes from an earlier attempt: of that nobody knows what reached the disk. */
-  readonly resumed: boolean;
+  /** Where what is in the destination already, if anything, comes from. */
+  readonly found: Found;
   readonly user: number;
   readonly order: Pick<Order, 'preallocation' | 'bandwidth'>;
 }
 
-export function sync({ source, destination, resumed, user, order }: SyncPlan): Command {
+export function sync({ source, destination, found, user, order }: SyncPlan): Command {
   const { preallocation, bandwidth } = order;
   const args = [
     ...everything,
     '--delete',
     preallocation ? '--preallocate' : '--sparse',
-    ...(resumed ? ['--checksum'] : []),
+    ...trust[found],
+    // Times are set where a nanosecond is missing.
+    '--modify-window=-1',
     // Without the B the number would be of KiB, of which one is the least that it takes.
     ...(bandwidth > 0n ? [`--bwlimit=${bandwidth < 1024n ? 1024n : bandwidth}B`] : []),
     ...filters(user),
@@ -72,7 +85,7 @@ export function sync({ source, destination, resumed, user, order }: SyncPlan): C
 }
 
 /** Prints what differs by type, mode, owner, time, ACL, extended attribute or hard link, and changes nothing. */
-export function comparison({ source, destination, user }: Omit<SyncPlan, 'order' | 'resumed'>): Command {
+export function comparison({ source, destination, user }: Omit<SyncPlan, 'order' | 'found'>): Command {
   return {
     program: 'rsync',
     args: [

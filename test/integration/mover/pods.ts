@@ -45,6 +45,8 @@ export interface StartOptions {
   readonly user?: number;
   /** Goes before the folders in which tools are looked for. */
   readonly tools?: string;
+  /** The folders in which tools are looked for; this process's when absent. */
+  readonly path?: string;
 }
 
 export interface Running {
@@ -56,8 +58,8 @@ export interface Running {
 
 export interface PodSite {
   readonly folder: string;
-  /** @param bytes of the device. */
-  volume(kind: VolumeKind, bytes: number, folder?: string): Promise<Volume>;
+  /** @param bytes of the device. @param name of its file, below the site's folder. */
+  volume(kind: VolumeKind, bytes: number, name?: string): Promise<Volume>;
   pod(source: Volume, destination: Volume): Promise<Pod>;
   /** Starts the program, as a kubelet would. */
   start(pod: Pod, args: readonly string[], options?: StartOptions): Running;
@@ -92,7 +94,7 @@ export async function openSite(): Promise<PodSite> {
     startMover(program, pod, args, options);
   return {
     folder,
-    volume: async (kind, bytes, at) => await makeVolume(kind, bytes, at === undefined ? next('volume') : next(at)),
+    volume: async (kind, bytes, at) => await makeVolume(kind, bytes, next(at ?? 'volume')),
     pod: async (source, destination) => await makePod(next('pod'), source, destination),
     start,
     copy,
@@ -148,8 +150,12 @@ async function resultOf({ root }: Pod): Promise<CopyResult> {
   return JSON.parse(await readFile(join(root, 'dev/termination-log'), 'utf8')) as CopyResult;
 }
 
-function startMover(program: string, pod: Pod, args: readonly string[], { user, tools }: StartOptions): Running {
-  const path = process.env['PATH'] ?? '';
+function startMover(
+  program: string,
+  pod: Pod,
+  args: readonly string[],
+  { user, tools, path = process.env['PATH'] ?? '' }: StartOptions,
+): Running {
   const node = process.execPath.startsWith(repository)
     ? join(program, process.execPath.slice(repository.length))
     : process.execPath;

@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { bulkCopy, comparison, progressIn, requireComplete, sync } from '../../../../controller/mover/tree/plan.ts';
+import {
+  bulkCopy,
+  comparison,
+  type Found,
+  progressIn,
+  requireComplete,
+  sync,
+} from '../../../../controller/mover/tree/plan.ts';
 
 const plan = {
   source: '/source',
   destination: '/destination',
-  resumed: false,
+  found: 'copied' as Found,
   user: 0,
   order: { preallocation: false, bandwidth: 0n },
 };
@@ -14,8 +21,11 @@ const argsOf = (over: Partial<Plan> = {}): readonly string[] => sync({ ...plan, 
 
 describe('rsync', () => {
   test('reads again what an earlier attempt has left, and only then', () => {
-    expect(argsOf({ resumed: true })).toContain('--checksum');
-    expect(argsOf()).not.toContain('--checksum');
+    expect(argsOf({ found: 'left' })).toContain('--checksum');
+    expect(argsOf({ found: 'left' })).not.toContain('--size-only');
+    expect(argsOf({ found: 'copied' })).toContain('--size-only');
+    for (const found of ['nothing', 'copied'] as const) expect(argsOf({ found })).not.toContain('--checksum');
+    expect(argsOf({ found: 'nothing' })).not.toContain('--size-only');
   });
 
   test('leaves holes, unless every block is to be allocated', () => {
