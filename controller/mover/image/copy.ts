@@ -52,13 +52,17 @@ async function copyBetween(
     'Copying a disk image',
   );
   const done = meter.begin('copying', size);
-  done(0n);
+  let share = 0n;
+  const tell = (): void => done((size * share) / 10_000n);
+  tell();
   await tools.run(command, {
     files,
     onOutput: (text) => {
-      const share = progressIn(text);
-      if (share !== undefined) done((size * share) / 10_000n);
+      share = progressIn(text) ?? share;
+      tell();
     },
+    // It says nothing while it waits for a slow storage or for its limit.
+    onTick: tell,
   });
   await settle(destination, wanted);
   if (!order.verify) return { bytes: size };

@@ -62,15 +62,15 @@ async function complete(
 ): Promise<void> {
   const done = meter.begin('copying', total);
   // After cp nothing is left but names and attributes, and what rsync counts begins anew.
-  const report = found === 'copied' ? (): void => done(total) : done;
-  report(0n);
+  let bytes = found === 'copied' ? total : 0n;
+  done(bytes);
   let skipped = '';
   const said = await tools.run(sync({ ...paths, found, user, order }), {
     onOutput: (text) => {
-      const bytes = progressIn(text);
-      if (bytes !== undefined) report(bytes);
+      if (found !== 'copied') bytes = progressIn(text) ?? bytes;
       if (text.includes('skipping')) skipped = text;
     },
+    onTick: () => done(bytes),
   });
   requireComplete(`${said}\n${skipped}`);
 }
