@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
 import { admission } from './admission.ts';
+import { copy } from './copy.ts';
 import { execution } from './execution.ts';
 import { image } from './image.ts';
 import { type Bench, print } from './report.ts';
 
 /** `make bench`: figures, as ratios within one run; the machine that they come from is not the one that you have. */
 
-const benches: Readonly<Record<string, Bench>> = { admission, execution, image };
+const benches: Readonly<Record<string, Bench>> = { admission, execution, copy, image };
 
 const help = `node test/bench/main.ts [${Object.keys(benches).join('|')}] [--quick] [--json]
 

@@ -13,7 +13,7 @@ import {
   sha256,
   type Volume,
   writeImage,
-} from './pods.ts';
+} from '../../support/mover.ts';
 
 /** How copies fail, of causes that are real: full file systems, devices with holes in them, users without rights, tools that lie. */
 

@@ -2,7 +2,16 @@ import { chmod, chown, lstat, mkdir, open, rename, rm, stat, symlink, truncate, 
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { run } from '../../support/csi/command.ts';
-import { dirty, mebibyte, openSite, type Pod, type PodSite, sha256, type Volume, writeImage } from './pods.ts';
+import {
+  dirty,
+  mebibyte,
+  openSite,
+  type Pod,
+  type PodSite,
+  sha256,
+  type Volume,
+  writeImage,
+} from '../../support/mover.ts';
 
 /** Disk images between real file systems and devices, copied by the real qemu-img. */
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { run } from '../../support/csi/command.ts';
-import { mebibyte, openSite, type Pod, type PodSite, type Volume } from './pods.ts';
+import { mebibyte, openSite, type Pod, type PodSite, type Volume } from '../../support/mover.ts';
 import { blocksOf, plant, portrait } from './trees.ts';
 
 /** Trees between real file systems, copied by the real cp and rsync. */

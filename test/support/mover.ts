@@ -4,14 +4,14 @@ import { type FileHandle, mkdir, open, readFile, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { runMover } from '../../../controller/mover/mover.ts';
-import { type CopyProgress, type CopyResult, copyPaths } from '../../../shared/api/copy.ts';
-import { systemClock } from '../../../shared/process/clock.ts';
-import { startGuard } from '../../support/cluster/guard.ts';
-import { foldersOf, newId } from '../../support/cluster/identity.ts';
-import { run } from '../../support/csi/command.ts';
-import { bind } from '../../support/csi/mounts.ts';
-import { ensurePackages } from '../../support/packages.ts';
+import { runMover } from '../../controller/mover/mover.ts';
+import { type CopyProgress, type CopyResult, copyPaths } from '../../shared/api/copy.ts';
+import { systemClock } from '../../shared/process/clock.ts';
+import { startGuard } from './cluster/guard.ts';
+import { foldersOf, newId } from './cluster/identity.ts';
+import { run } from './csi/command.ts';
+import { bind } from './csi/mounts.ts';
+import { ensurePackages } from './packages.ts';
 
 /** What stands for a copy pod here: a folder with two volumes in it, as a kubelet mounts them, in which the program runs as a process. */
 
@@ -49,6 +49,13 @@ export interface StartOptions {
   readonly path?: string;
 }
 
+/** How the program is started as a process of its own. */
+export interface CommandLine {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
 export interface Running {
   readonly pid: number;
   /** Resolves at the first line of progress that the test is satisfied with. */
@@ -63,13 +70,14 @@ export interface PodSite {
   pod(source: Volume, destination: Volume): Promise<Pod>;
   /** Starts the program, as a kubelet would. */
   start(pod: Pod, args: readonly string[], options?: StartOptions): Running;
+  commandLine(pod: Pod, args: readonly string[], options?: StartOptions): CommandLine;
   /** The same within this process, which takes a second less. */
   copy(pod: Pod, args: readonly string[]): Promise<Ended>;
   close(): Promise<void>;
 }
 
 /** The repository, seen from where everybody may look, whatever folder it was checked out into. */
-const repository = fileURLToPath(new URL('../../../', import.meta.url));
+const repository = fileURLToPath(new URL('../../', import.meta.url));
 
 /** @throws Error when this is not root, or a package is missing and cannot be installed. */
 export async function openSite(): Promise<PodSite> {
@@ -97,6 +105,7 @@ export async function openSite(): Promise<PodSite> {
     volume: async (kind, bytes, at) => await makeVolume(kind, bytes, next(at ?? 'volume')),
     pod: async (source, destination) => await makePod(next('pod'), source, destination),
     start,
+    commandLine: (pod, args, options = {}) => commandLine(program, pod, args, options),
     copy,
     close: async () => await guard.release(),
   };
@@ -146,22 +155,28 @@ async function copy(pod: Pod, args: readonly string[]): Promise<Ended> {
   return { code, result: await resultOf(pod), progress: progressIn(output), output };
 }
 
-async function resultOf({ root }: Pod): Promise<CopyResult> {
+export async function resultOf({ root }: Pod): Promise<CopyResult> {
   return JSON.parse(await readFile(join(root, 'dev/termination-log'), 'utf8')) as CopyResult;
 }
 
-function startMover(
-  program: string,
-  pod: Pod,
-  args: readonly string[],
-  { user, tools, path = process.env['PATH'] ?? '' }: StartOptions,
-): Running {
-  const node = process.execPath.startsWith(repository)
+function commandLine(program: string, pod: Pod, args: readonly string[], options: StartOptions): CommandLine {
+  const { tools, path = process.env['PATH'] ?? '' } = options;
+  const file = process.execPath.startsWith(repository)
     ? join(program, process.execPath.slice(repository.length))
     : process.execPath;
-  const child = spawn(node, [join(program, 'controller/mover/main.ts'), ...modesOf(pod), ...args], {
-    cwd: '/',
+  return {
+    file,
+    args: [join(program, 'controller/mover/main.ts'), ...modesOf(pod), ...args],
     env: { PATH: tools === undefined ? path : `${tools}:${path}`, CLONEGATE_COPY_ROOT: pod.root },
+  };
+}
+
+function startMover(program: string, pod: Pod, given: readonly string[], options: StartOptions): Running {
+  const { user } = options;
+  const { file, args, env } = commandLine(program, pod, given, options);
+  const child = spawn(file, args, {
+    cwd: '/',
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(user === undefined ? {} : { uid: user, gid: user }),
   });

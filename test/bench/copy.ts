@@ -1,0 +1,126 @@
+import { randomFillSync } from 'node:crypto';
+import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../support/csi/command.ts';
+import { mebibyte, openSite, type Pod, type PodSite, resultOf } from '../support/mover.ts';
+import { type CopyCase, type CopyRun, failuresOf, tablesOf } from './copy-findings.ts';
+import { measure } from './measure.ts';
+import type { Bench, BenchOptions, Report } from './report.ts';
+
+/** What the program in a copy pod costs, beside what one would type: the same two mounted volumes, in turns, within one run. */
+
+const gibibyte = 1024 * mebibyte;
+
+const full = { rounds: 3, dense: 4 * gibibyte, sparse: 20 * gibibyte, data: gibibyte };
+const quick = { rounds: 1, dense: 256 * mebibyte, sparse: gibibyte, data: 64 * mebibyte };
+
+/** Files that a tree's bytes are in. */
+const files = 64;
+
+export const copy: Bench = async ({ quick: short, log }: BenchOptions): Promise<Report> => {
+  const { rounds, dense, sparse, data } = short ? quick : full;
+  const cases: readonly CopyCase[] = [
+    { name: 'image, all data', content: 'kubevirt', bytes: dense, data: dense, plain: 'qemu-img convert' },
+    { name: 'image, sparse', content: 'kubevirt', bytes: sparse, data, plain: 'qemu-img convert' },
+    { name: 'tree, all data', content: 'archive', bytes: dense, data: dense, plain: 'cp -a --sparse=always' },
+    { name: 'tree, sparse', content: 'archive', bytes: sparse, data, plain: 'cp -a --sparse=always' },
+  ];
+  const runs: CopyRun[] = [];
+  for (const one of cases) {
+    const site = await openSite();
+    try {
+      log(`${one.name}: ${one.bytes / gibibyte} GiB with ${one.data / gibibyte} of data, ${rounds} rounds`);
+      runs.push(...(await measureCase(site, one, rounds)));
+    } finally {
+      await site.close();
+    }
+  }
+  return {
+    title: 'Copies, by the program in the copy pod and plainly',
+    notes,
+    tables: tablesOf(runs),
+    failures: failuresOf(runs),
+  };
+};
+
+const notes = [
+  'Two ext4 file systems on loop devices, whose files are read and written past the page cache. Before each copy the destination is emptied',
+  'and the source is dropped from the page cache; the time ends when the storage has everything (plain: sync -f behind it).',
+  "Clonegate's time is what its result says; start-up is Node's, here from TypeScript, in an image from one bundle. The pod's comes on top.",
+];
+
+async function measureCase(site: PodSite, one: CopyCase, rounds: number): Promise<readonly CopyRun[]> {
+  const room = Math.ceil(one.bytes * 1.15) + 256 * mebibyte;
+  const pod = await site.pod(await site.volume('ext4', room), await site.volume('ext4', room));
+  await furnish(pod, one);
+  const runs: CopyRun[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const both = [plainly, byClonegate] as const;
+    for (const way of round % 2 === 0 ? both : both.toReversed()) {
+      await clear(pod);
+      const made = await way(site, pod, one, round);
+      runs.push(round === 0 ? { ...made, wrong: [...made.wrong, ...(await compare(pod))] } : made);
+    }
+  }
+  return runs;
+}
+
+/** Data in stretches of 4 MiB, evenly among holes where there are any. */
+async function furnish({ source }: Pod, { content, bytes, data }: CopyCase): Promise<void> {
+  const names =
+    content === 'kubevirt' ? ['disk.img'] : Array.from({ length: files }, (_, at) => `folder-${at % 8}/${at}`);
+  const [size, filled] = [bytes / names.length, data / names.length];
+  const stretch = Math.min(4 * mebibyte, filled);
+  const buffer = Buffer.alloc(stretch);
+  for (const name of names) {
+    await mkdir(join(source.path, name, '..'), { recursive: true });
+    const file = await open(join(source.path, name), 'w');
+    await file.truncate(size);
+    for (let at = 0; at < filled; at += stretch) {
+      randomFillSync(buffer);
+      await file.write(buffer, 0, stretch, Math.floor((at * size) / filled));
+    }
+    await file.sync();
+    await file.close();
+  }
+}
+
+async function clear({ source, destination }: Pod): Promise<void> {
+  for (const name of await readdir(destination.path))
+    if (name !== 'lost+found') await rm(join(destination.path, name), { recursive: true });
+  await run('fstrim', destination.path).catch(() => undefined);
+  await run('sync', '-f', destination.path);
+  // What dd calls nocache: the kernel is told that the file's pages are not needed.
+  await run('find', source.path, '-type', 'f', '-exec', 'dd', 'if={}', 'iflag=nocache', 'count=0', 'status=none', ';');
+}
+
+async function plainly(_: PodSite, { source, destination }: Pod, one: CopyCase, round: number): Promise<CopyRun> {
+  const line =
+    one.content === 'kubevirt'
+      ? 'qemu-img convert -f raw -O raw "$1/disk.img" "$2/disk.img" && sync -f "$2"'
+      : 'cp -a --sparse=always "$1/." "$2/" && sync -f "$2"';
+  const { seconds, cpu, memory, code, output } = await measure('sh', ['-c', line, 'sh', source.path, destination.path]);
+  const tools = memory.started;
+  const wrong = code === 0 ? [] : [output];
+  return { case: one, round, by: 'plain', seconds, startup: 0, cpu, memory: { program: undefined, tools }, wrong };
+}
+
+async function byClonegate(site: PodSite, pod: Pod, one: CopyCase, round: number): Promise<CopyRun> {
+  const { file, args, env } = site.commandLine(pod, [`--content=${one.content}`]);
+  const { seconds: all, cpu, memory, code, output } = await measure(file, args, env);
+  const result = await resultOf(pod);
+  const seconds = result.outcome === 'succeeded' ? result.seconds : all;
+  const used = { program: memory.own, tools: memory.started };
+  const wrong = code === 0 ? [] : [output];
+  return { case: one, round, by: 'clonegate', seconds, startup: all - seconds, cpu, memory: used, wrong };
+}
+
+/** By a program that has no part in either. */
+async function compare({ source, destination }: Pod): Promise<readonly string[]> {
+  try {
+    await run('diff', '-r', '--no-dereference', source.path, destination.path);
+    return [];
+  } catch (error) {
+    return [String(error)];
+  }
+}
