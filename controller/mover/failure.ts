@@ -37,7 +37,7 @@ const retries: Readonly<Record<CopyFailure, boolean>> = {
 };
 
 /** errno(3) → what glibc's strerror says, which is how tools say it, and what it means for a copy. */
-const errors: readonly (readonly [code: string, words: string, reason: CopyFailure])[] = [
+const errors: readonly (readonly [code: string, words: string, reason: CopyFailure, retry?: boolean])[] = [
   ['ENOSPC', 'No space left on device', 'CopyNoSpace'],
   ['EDQUOT', 'Disk quota exceeded', 'CopyNoSpace'],
   ['EFBIG', 'File too large', 'CopyTargetTooSmall'],
@@ -54,6 +54,8 @@ const errors: readonly (readonly [code: string, words: string, reason: CopyFailu
   ['EACCES', 'Permission denied', 'CopyPermissionDenied'],
   ['EPERM', 'Operation not permitted', 'CopyPermissionDenied'],
   ['EROFS', 'Read-only file system', 'CopyPermissionDenied'],
+  // An ACL or an extended attribute that the destination's file system does not have.
+  ['EOPNOTSUPP', 'Operation not supported', 'CopyToolFailed', false],
 ];
 
 /** From a failed system call of our own. @param doing what was being done, such as `reading /source/disk.img`. */
@@ -62,7 +64,12 @@ export function fromErrno(error: unknown, doing: string): CopyError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const known = errors.find(([name]) => name === code);
   const words = known?.[1] ?? (error instanceof Error ? error.message : String(error));
-  return new CopyError(known?.[2] ?? 'CopyToolFailed', `${doing}: ${words}`, { cause: error });
+  return new CopyError(known?.[2] ?? 'CopyToolFailed', `${doing}: ${words}`, { ...retryOf(known?.[3]), cause: error });
+}
+
+/** What is usual for the reason when nothing is said. */
+function retryOf(retry: boolean | undefined): Details {
+  return retry === undefined ? {} : { retry };
 }
 
 /** How a tool ended. */
@@ -77,11 +84,11 @@ export interface Ending {
 export function fromEnding(program: string, { code, signal, said }: Ending): CopyError {
   const lines = said.split(/[\r\n]+/u).filter((line) => line.trim() !== '');
   const found = lines.flatMap((line) =>
-    errors.filter(([, words]) => says(line, words)).map(([, , reason]) => ({ line, reason })),
+    errors.filter(([, words]) => says(line, words)).map(([, , reason, retry]) => ({ line, reason, retry })),
   )[0];
   if (found !== undefined) {
     const offset = found.reason === 'CopyIOError' ? offsetIn(found.line) : undefined;
-    return new CopyError(found.reason, `${program} said: ${found.line}`, { offset });
+    return new CopyError(found.reason, `${program} said: ${found.line}`, { ...retryOf(found.retry), offset });
   }
   if (signal !== null) {
     const why = signal === 'SIGKILL' ? ', as the kernel does to a process when memory runs out' : '';

@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { pino } from 'pino';
 import { systemClock } from '../../shared/process/clock.ts';
 import { runMover } from './mover.ts';
 
@@ -11,7 +11,7 @@ process.exitCode = await runMover(
     on: (event, listener) => process.on(event, listener),
     off: (event, listener) => process.off(event, listener),
     // Synchronous, so that nothing is lost at the end.
-    stdout: { write: (text) => void writeSync(1, text) },
+    stdout: pino.destination({ fd: 1, sync: true }),
     geteuid: () => process.geteuid?.() ?? 0,
   },
   systemClock,

@@ -12,10 +12,10 @@ import { type Entry, identity, pathOf, shown, walk } from './walk.ts';
 
 /**
  * Reads two trees again, side by side, and makes the digest of what they have in common. It is SHA-256 over one record for each entry, in
- * the order of the paths' bytes, folder before content: type, mode (octal), uid, gid, bytes of a file, time of modification (whole
- * seconds, as not every file system keeps more), path, target of a symbolic link or first path of a file with several names, SHA-256
- * of a file's content; each field ends with a NUL and each record with a line feed. ACLs and extended attributes are compared by
- * rsync, since Node cannot read them, and are not in the digest.
+ * the order of the walk: type, mode (octal), uid, gid, bytes of a file, time of modification (whole seconds, as not every file system
+ * keeps more), path, target of a symbolic link or first path of a file with several names, SHA-256 of a file's content; each field
+ * ends with a NUL and each record with a line feed. ACLs and extended attributes are compared by rsync, since Node cannot read them,
+ * and are not in the digest.
  */
 
 /** @returns `sha256:…`. @throws CopyError when they differ. */

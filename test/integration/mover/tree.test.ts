@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, chown, link, mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -65,6 +66,24 @@ describe('a tree', () => {
       bytes: '0',
     });
     expect(await portrait(destination.path)).toBe(await portrait(source.path));
+  });
+
+  test('has the digest that docs/reference.md describes', async () => {
+    await empty(source.path);
+    const planting =
+      'cd "$1"; mkdir a; printf x > a/two; ln a/two a-b; ln -s target a/l; chmod 640 a/two; chown 7:8 a/two; chmod 755 a .';
+    await run('sh', '-ec', `${planting}; touch -h -d @1000000000.7 a/two a/l a .`, 'sh', source.path);
+    const records = [
+      ['folder', '755', 0, 0, 0, 1_000_000_000, '', '', ''],
+      ['folder', '755', 0, 0, 0, 1_000_000_000, 'a', '', ''],
+      ['symlink', '777', 0, 0, 0, 1_000_000_000, 'a/l', 'target', ''],
+      ['file', '640', 7, 8, 1, 1_000_000_000, 'a/two', '', createHash('sha256').update('x').digest('hex')],
+      ['link', '640', 7, 8, 1, 1_000_000_000, 'a-b', 'a/two', ''],
+    ];
+    const text = records.map((fields) => `${fields.map((field) => `${field}\0`).join('')}\n`).join('');
+    expect((await site.copy(pod, [archive, '--verify=true'])).result).toMatchObject({
+      digest: `sha256:${createHash('sha256').update(text).digest('hex')}`,
+    });
   });
 
   test('has a digest that tells of owner, mode, time, name and content, and not of the storage', async () => {

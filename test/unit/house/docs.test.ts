@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { copyArguments } from '../../../shared/api/copy.ts';
 import { annotations, auditKeys, eventAnnotations, finalizer, labels, strategies } from '../../../shared/api/names.ts';
 import { reasons } from '../../../shared/api/reasons.ts';
 import { metricsTable } from '../../../shared/process/metrics.ts';
@@ -34,6 +35,7 @@ const tables: readonly (readonly [string, readonly string[]])[] = [
   ['Reasons', Object.keys(reasons)],
   ['Metrics', Object.values(metricsTable).map(({ name }) => name)],
   ['Settings', settingsTable.map(({ flag }) => flag)],
+  ['Arguments of the copy program', copyArguments.map((name) => `--${name}`)],
 ];
 
 describe('docs/reference.md', () => {

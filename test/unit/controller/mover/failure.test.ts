@@ -16,6 +16,7 @@ describe('a tool that fails', () => {
     ['cp: cannot create regular file "/destination/a": Read-only file system', 'CopyPermissionDenied', false],
     ['qemu-img: Could not open: File too large', 'CopyTargetTooSmall', false],
     ['cp: error reading "a": No such device or address', 'CopyIOError', true],
+    ["cp: setting attributes for 'a': Operation not supported", 'CopyToolFailed', false],
     ['rsync error: some files vanished before they could be transferred (code 24)', 'CopyToolFailed', true],
   ])('is understood: %s', (said, reason, retry) => {
     expect(ended(said)).toMatchObject({ outcome: 'failed', reason, retry, message: expect.stringContaining(said) });
