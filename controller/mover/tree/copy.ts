@@ -27,14 +27,15 @@ function shownSurvey({ entries, bytes, allocated }: Survey): Readonly<Record<str
 }
 
 async function fill(order: Order, { bytes, allocated }: Survey, { paths, tools, meter }: Context): Promise<void> {
+  const toWrite = order.preallocation ? bytes : allocated;
   const done = meter.begin('copying', bytes);
   done(0n);
   const names = (await namesIn(paths.source, '')).map((name) => Buffer.from(`${name}\0`, 'latin1'));
   await tools.run(bulkCopy(paths.destination, order), {
     folder: paths.source,
     input: names,
-    // cp says nothing; the kernel counts what it writes, and holes are not written.
-    onTick: (pid) => done(allocated === 0n ? 0n : (bytes * writtenBy(pid)) / allocated),
+    // cp says nothing; the kernel counts what it writes, and holes that stay holes are not written.
+    onTick: (pid) => done(toWrite === 0n ? 0n : (bytes * writtenBy(pid)) / toWrite),
   });
 }
 

@@ -7,7 +7,7 @@ import type { Command } from '../tools.ts';
  *
  * cp is as fast as the storage and knows holes, but has no limit and cannot go on with what an earlier attempt has begun; rsync can do both,
  * at a fraction of the speed. So cp fills a destination that is empty, and rsync does all else: it follows cp and sees to what cp left
- * (owners and times of folders, hard links), and does everything where there is a limit or something is there already.
+ * (extended attributes, times of folders, hard links), and does everything where there is a limit or something is there already.
  */
 
 /** Left out: it belongs to the file system (ext4's repair), not to the tree. */
@@ -23,7 +23,8 @@ export function bulkCopy(destination: string, { preallocation }: Pick<Order, 'pr
       '-r',
       'cp',
       '-dR',
-      '--preserve=mode,ownership,timestamps,links,xattr',
+      // Extended attributes are left to rsync, which knows which are to be copied; ACLs go with the mode.
+      '--preserve=mode,ownership,timestamps,links',
       preallocation ? '--sparse=never' : '--sparse=always',
       `--target-directory=${destination}`,
       '--',

@@ -260,6 +260,23 @@ describe('a tool', () => {
   });
 });
 
+test('how far cp is, which says nothing, is known from the kernel', async () => {
+  const tree = await treePod();
+  await rm(join(tree.destination.path, 'file'), { force: true });
+  const real = await run('sh', '-c', 'command -v cp');
+  const release = join(site.folder, 'release');
+  // Four of the nine bytes are written, and the rest when they were seen.
+  const slow = await tools(
+    'cp',
+    `printf some > /dev/null\nuntil [ -e ${release} ]; do sleep 0.1; done\nexec ${real} "$@"`,
+  );
+  const running = site.start(tree, [archive, '--verify=true'], { tools: slow });
+  // Starting it takes a byte too.
+  await running.until(({ step, done }) => step === 'copying' && Number(done) >= 4 && Number(done) < 9);
+  await writeFile(release, '');
+  expect((await running.ended).code).toBe(0);
+});
+
 test('wrong arguments are an error of their own, in the result too', async () => {
   const { code, result } = await site.copy(pod, ['--content=disk']);
   expect(code).toBe(2);
