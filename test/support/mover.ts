@@ -8,7 +8,7 @@ import { runMover } from '../../controller/mover/mover.ts';
 import { type CopyProgress, type CopyResult, copyPaths } from '../../shared/api/copy.ts';
 import { systemClock } from '../../shared/process/clock.ts';
 import { startGuard } from './cluster/guard.ts';
-import { foldersOf, newId } from './cluster/identity.ts';
+import { foldersOf, markerVariable, newId } from './cluster/identity.ts';
 import { run } from './csi/command.ts';
 import { bind } from './csi/mounts.ts';
 import { ensurePackages } from './packages.ts';
@@ -95,17 +95,18 @@ export async function openSite(): Promise<PodSite> {
   const folder = foldersOf(id).state;
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const program = join(folder, 'program');
+  const site: ProgramSite = { id, program };
   await bind(repository, program, 'folder', true);
   let count = 0;
   const next = (name: string): string => join(folder, `${name}-${(count += 1)}`);
   const start = (pod: Pod, args: readonly string[], options: StartOptions = {}): Running =>
-    startMover(program, pod, args, options);
+    startMover(site, pod, args, options);
   return {
     folder,
     volume: async (kind, bytes, at) => await makeVolume(kind, bytes, next(at ?? 'volume')),
     pod: async (source, destination) => await makePod(next('pod'), source, destination),
     start,
-    commandLine: (pod, args, options = {}) => commandLine(program, pod, args, options),
+    commandLine: (pod, args, options = {}) => commandLine(site, pod, args, options),
     copy,
     close: async () => await guard.release(),
   };
@@ -159,7 +160,18 @@ export async function resultOf({ root }: Pod): Promise<CopyResult> {
   return JSON.parse(await readFile(join(root, 'dev/termination-log'), 'utf8')) as CopyResult;
 }
 
-function commandLine(program: string, pod: Pod, args: readonly string[], options: StartOptions): CommandLine {
+interface ProgramSite {
+  /** Marks the processes, so that whatever a test leaves behind is ended with the site. */
+  readonly id: string;
+  readonly program: string;
+}
+
+function commandLine(
+  { id, program }: ProgramSite,
+  pod: Pod,
+  args: readonly string[],
+  options: StartOptions,
+): CommandLine {
   const { tools, path = process.env['PATH'] ?? '' } = options;
   const file = process.execPath.startsWith(repository)
     ? join(program, process.execPath.slice(repository.length))
@@ -167,13 +179,13 @@ function commandLine(program: string, pod: Pod, args: readonly string[], options
   return {
     file,
     args: [join(program, 'controller/mover/main.ts'), ...modesOf(pod), ...args],
-    env: { PATH: tools === undefined ? path : `${tools}:${path}`, CLONEGATE_COPY_ROOT: pod.root },
+    env: { PATH: tools === undefined ? path : `${tools}:${path}`, CLONEGATE_COPY_ROOT: pod.root, [markerVariable]: id },
   };
 }
 
-function startMover(program: string, pod: Pod, given: readonly string[], options: StartOptions): Running {
+function startMover(site: ProgramSite, pod: Pod, given: readonly string[], options: StartOptions): Running {
   const { user } = options;
-  const { file, args, env } = commandLine(program, pod, given, options);
+  const { file, args, env } = commandLine(site, pod, given, options);
   const child = spawn(file, args, {
     cwd: '/',
     env,
