@@ -2,4 +2,5 @@
 export const programs = {
   webhook: 'webhook/main.ts',
   controller: 'controller/main.ts',
+  copy: 'controller/mover/main.ts',
 } as const satisfies Readonly<Record<string, string>>;
