@@ -12,11 +12,12 @@ import type { DriverOptions } from './options.ts';
 import { openPool } from './pool.ts';
 import { openPublications } from './publications.ts';
 import { quiesced, thawAll } from './quiesce.ts';
+import { startRegistration } from './registration.ts';
 import { startServer } from './server.ts';
 
 /** Puts the parts together and serves; the line that begins with `listening` says that calls are answered from now on. */
 export async function startDriver(
-  { endpoint, pool: folder, proto, faults, features }: DriverOptions,
+  { endpoint, pool: folder, proto, faults, features, registration }: DriverOptions,
   clock: Clock,
   log: (line: string) => void,
 ): Promise<{ stop(): Promise<void> }> {
@@ -29,7 +30,7 @@ export async function startDriver(
     copy: (from, to) => quiesced(from, () => cloneFile(method, from, to)),
     inUse: async (file) => (await loopOf(file)) !== undefined,
   });
-  const publications = await openPublications(publicationsFolder(folder));
+  const publications = await openPublications(publicationsFolder(folder, features.node));
   const server = await startServer({
     endpoint,
     proto,
@@ -42,6 +43,15 @@ export async function startDriver(
     clock,
     log,
   });
+  const registered =
+    registration === undefined
+      ? undefined
+      : await startRegistration(registration, { endpoint, name: features.name }, log);
   log(`listening on ${endpoint} as ${features.name}, pool ${folder}, clones by ${method}`);
-  return server;
+  return {
+    stop: async () => {
+      await registered?.stop();
+      await server.stop();
+    },
+  };
 }

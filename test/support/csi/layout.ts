@@ -5,7 +5,8 @@ import { join } from 'node:path';
 
 export const volumesFolder = (pool: string): string => join(pool, 'volumes');
 export const snapshotsFolder = (pool: string): string => join(pool, 'snapshots');
-export const publicationsFolder = (pool: string): string => join(pool, 'publications');
+/** Each node knows its own mounts only. */
+export const publicationsFolder = (pool: string, node: string): string => join(pool, 'publications', node);
 
 /** The sparse file that holds the bytes of a volume; `handle` is the PersistentVolume's `spec.csi.volumeHandle`. */
 export const volumeFile = (pool: string, handle: string): string => join(volumesFolder(pool), handle);

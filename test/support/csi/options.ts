@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Features, isRemovable, REMOVABLE, type Removable } from './features.ts';
+import type { RegistrationOptions } from './registration.ts';
 
 export interface DriverOptions {
   readonly endpoint: string;
@@ -8,6 +9,8 @@ export interface DriverOptions {
   readonly proto: string;
   readonly faults: string | undefined;
   readonly features: Features;
+  /** Absent: no kubelet is told. */
+  readonly registration: RegistrationOptions | undefined;
 }
 
 /** Arguments that the driver cannot run with. The message is for the person who typed them. */
@@ -29,6 +32,8 @@ export const USAGE = `A CSI driver for tests: volumes and snapshots are sparse f
   --without LIST    capabilities not to have, separated by commas: ${REMOVABLE.join(', ')}
   --topology        volumes say on which node they can be reached
   --faults PATH     faults to produce, a JSON file read anew at each call; test/support/csi/faultfile.ts tells its form
+  --registration PATH        Unix socket in a kubelet's folder plugins_registry at which the driver makes itself known
+  --registration-proto PATH  api.proto of the kubelet's plugin registration; needed along with the former
   --help            this text
 `;
 
@@ -54,6 +59,7 @@ export function parseOptions(argv: readonly string[]): DriverOptions | 'help' {
       without: parseWithout(values.without ?? ''),
       topology: values.topology === true,
     },
+    registration: registrationOf(values.registration, values['registration-proto']),
   };
 }
 
@@ -72,6 +78,8 @@ function parse(argv: readonly string[]) {
         without: text,
         faults: text,
         topology: flag,
+        registration: text,
+        'registration-proto': text,
         help: flag,
       },
     }).values;
@@ -85,12 +93,17 @@ function given(value: string | undefined, flag: string): string {
   return value;
 }
 
-function endpointPath(endpoint: string): string {
+function registrationOf(socket: string | undefined, proto: string | undefined): RegistrationOptions | undefined {
+  if (socket === undefined) return undefined;
+  return { socket: endpointPath(socket, '--registration'), proto: resolve(given(proto, '--registration-proto')) };
+}
+
+function endpointPath(endpoint: string, flag = '--endpoint'): string {
   const path = endpoint.replace(/^unix:\/\//, '');
-  if (!isAbsolute(path)) throw new UsageError(`--endpoint ${endpoint}: must be an absolute path`);
+  if (!isAbsolute(path)) throw new UsageError(`${flag} ${endpoint}: must be an absolute path`);
   if (Buffer.byteLength(path) > maxSocketPath()) {
     throw new UsageError(
-      `--endpoint ${endpoint}: must have at most ${maxSocketPath()} bytes, which is all a socket's name can have`,
+      `${flag} ${endpoint}: must have at most ${maxSocketPath()} bytes, which is all a socket's name can have`,
     );
   }
   return path;

@@ -37,6 +37,14 @@ describe('the arguments', () => {
     });
   });
 
+  test('may name the socket at which a kubelet learns of the driver, and then must name its protocol', () => {
+    const told = ['--registration', '/kubelet/plugins_registry/reflink.sock'];
+    expect(parseOptions([...argv(good), ...told, '--registration-proto', '/api.proto'])).toMatchObject({
+      registration: { socket: '/kubelet/plugins_registry/reflink.sock', proto: '/api.proto' },
+    });
+    expect(() => parseOptions([...argv(good), ...told])).toThrow(new UsageError('--registration-proto is missing'));
+  });
+
   test('may ask for help, whatever else is missing', () => {
     expect(parseOptions(['--help'])).toBe('help');
   });
@@ -50,6 +58,7 @@ describe('the arguments', () => {
     [['stray'], /stray/],
     [['--endpoint', 'csi.sock'], /--endpoint csi\.sock: must be an absolute path/],
     [['--endpoint', `/${'x'.repeat(107)}`], /at most 107 bytes/],
+    [['--registration', 'reg.sock'], /--registration reg\.sock: must be an absolute path/],
     [['--name', 'under_score'], /--name under_score: must be a domain name/],
     [['--name', 'x'.repeat(64)], /at most 63/],
     [['--without', 'CLONE'], /--without CLONE: can be CLONE_VOLUME, CREATE_DELETE_SNAPSHOT, EXPAND_VOLUME/],
