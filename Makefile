@@ -12,6 +12,7 @@ ONLY ?=
 KEEP ?=
 QUICK ?=
 AGAIN ?=
+NODE ?=
 # Some words stand for several folders.
 admission := unit/webhook integration/webhook trust decision policies
 filter = $(if $(ONLY),$(or $(value $(ONLY)),$(ONLY)))
@@ -53,8 +54,8 @@ unit: install ## Run the unit tests
 	vitest run --project unit $(filter)
 integration: tools ## Run the integration tests (real API server)
 	vitest run --project integration $(filter)
-e2e: tools ## Run the end-to-end tests (whole control plane, CSI driver, bytes)
-	vitest run --project $(if $(filter rotation,$(ONLY)),integration,e2e) $(filter)
+e2e: tools ## Run the end-to-end tests (whole control plane, CSI driver, bytes; as root also pods on a real node)
+	vitest run $(if $(filter rotation,$(ONLY)),--project integration,--project e2e --project node) $(filter)
 
 .PHONY: check
 check: install ## Types, lint, format, layer rules, docs held against the tables
@@ -81,8 +82,8 @@ format: install ## Format everything
 	biome check --write .
 
 .PHONY: cluster
-cluster: tools ## Start the embedded control plane alone and print how to reach it (Ctrl-C ends it)
-	@node test/support/cluster/main.ts --tier storage
+cluster: tools ## Start the embedded control plane alone and print how to reach it (Ctrl-C ends it; NODE=1 or 2 adds real nodes)
+	@node test/support/cluster/main.ts $(if $(NODE),--tier node --nodes $(NODE),--tier storage)
 
 .PHONY: image
 image: install ## Build the container image without Docker, as root on Debian (AGAIN=1 builds it twice and compares)

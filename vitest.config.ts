@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { machineObstacle } from './test/support/cluster/node/requirements.ts';
+
+const obstacle = machineObstacle();
+if (obstacle !== undefined) console.warn(`the tests of pods are NOT run here: ${obstacle}`);
 
 /**
  * Three tiers, told apart by folder: what a tier may touch is written in CONTRIBUTING.md. No test asserts a time; the limits are there to
@@ -36,12 +40,24 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: ['test/e2e/node/**'],
           globalSetup: ['test/support/cluster/setup-storage.ts'],
           sequence: { groupOrder: 2 },
           testTimeout: 1_200_000,
           hookTimeout: 1_200_000,
           fileParallelism: false,
           isolate: false,
+        },
+      },
+      {
+        test: {
+          name: 'node',
+          include: obstacle === undefined ? ['test/e2e/node/**/*.test.ts'] : [],
+          globalSetup: ['test/support/cluster/setup-node.ts'],
+          sequence: { groupOrder: 3 },
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
         },
       },
     ],

@@ -9,11 +9,11 @@ const run = (args: readonly string[], env: NodeJS.ProcessEnv = process.env) =>
 test('--help tells how to use it', () => {
   const { status, stdout } = run(['--help']);
   expect(status).toBe(0);
-  expect(stdout).toContain('--tier storage|api');
+  expect(stdout).toContain('--tier storage|api|node');
 });
 
 test.for([
-  [['--tier', 'moon'], '--tier moon: must be "api" or "storage"'],
+  [['--tier', 'moon'], '--tier moon: must be "api", "storage" or "node"'],
   [['--teir', 'api'], "Unknown option '--teir'"],
   [['bulid'], 'unknown argument bulid: the only command is "build"'],
 ] as const)('bad arguments %j are refused with a hint', ([args, message]) => {

@@ -7,6 +7,7 @@ import { type AuditEvent, auditReader } from './audit.ts';
 import { faultsFileOf, poolOf } from './driver.ts';
 import { shortNameOf } from './drivers.ts';
 import { type Finished, type KubectlOptions, runKubectl } from './kubectl.ts';
+import { importArchive } from './node/containerd.ts';
 import { createProcess, type ManagedProcess, type ProcessSpec } from './process.ts';
 import { type Endpoint, type User, writeKubeconfig } from './users.ts';
 
@@ -17,6 +18,8 @@ export interface ClusterAddress {
   readonly folder: string;
   readonly endpoint: Endpoint;
   readonly kubectl: string;
+  /** Names of the real nodes; none in the other tiers. */
+  readonly nodes: readonly string[];
 }
 
 /** Files as a pod would find them under /var/run/secrets/kubernetes.io/serviceaccount. */
@@ -53,6 +56,11 @@ export interface ClusterAccess {
   volumePath(persistentVolume: string): Promise<string>;
   /** The same by the claim that is bound to it. @throws Error when it is not bound. */
   claimPath(namespace: string, claim: string): Promise<string>;
+  /**
+   * Makes images known to every node: an archive of `docker save`, or an OCI layout in a tar file. Pods use them with
+   * `imagePullPolicy: Never`. @throws Error when there is no real node, or the archive is none.
+   */
+  importImage(archive: string): Promise<void>;
   /** Orders faults from a driver, by its short name; dispose it when done. One object per driver at a time. */
   faults(driver: string): FaultControl;
   /** Closes the connections of this object; the cluster runs on. */
@@ -121,6 +129,10 @@ export function attach(address: ClusterAddress): ClusterAccess {
       const volume = found.spec.volumeName;
       if (volume === undefined) throw new Error(`claim ${namespace}/${claim} is not bound`);
       return await volumePath(api, folder, volume);
+    },
+    importImage: async (archive) => {
+      if (address.nodes.length === 0) throw new Error('only a cluster of tier "node" has images');
+      await Promise.all(address.nodes.map((name) => importArchive(join(folder, name), archive)));
     },
     faults: (driver) => createFaultControl(faultsFileOf(folder, driver)),
     auditEvents: auditReader(join(folder, 'audit.log')),

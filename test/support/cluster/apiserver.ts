@@ -2,6 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApi } from './api.ts';
 import { auditPolicy } from './audit.ts';
+import { egressSelector } from './node/gateway.ts';
+import { addressOf, serviceNetwork } from './node/network.ts';
 import { rsaKey, servingCertificate } from './pki.ts';
 import { freePort } from './ports.ts';
 import { accepts, createProcess, type ManagedProcess, tail } from './process.ts';
@@ -27,12 +29,17 @@ export async function startControlPlane(site: Site): Promise<ControlPlane> {
     try {
       await apiServer.start();
       for (const [user, token] of tokens)
-        writeKubeconfig(join(site.folders.state, 'users', user), user, token, endpoint);
+        writeKubeconfig(join(site.folders.state, 'users', user), user, token, endpointFor(user, endpoint));
       return { etcd, apiServer, endpoint, tokens };
     } catch (error) {
       if (attempt === 5 || !tail(apiServer.logFile).includes('address already in use')) throw error;
     }
   }
+}
+
+/** Who is on a node reaches the API server by the address that it has there. */
+function endpointFor(user: User, endpoint: Endpoint): Endpoint {
+  return user === 'kube-proxy' || user.startsWith('node-') ? { ...endpoint, host: addressOf(1) } : endpoint;
 }
 
 async function writePki(site: Site): Promise<string> {
@@ -48,7 +55,10 @@ async function writePki(site: Site): Promise<string> {
 async function writeSettings(site: Site, tokens: ReadonlyMap<User, string>): Promise<void> {
   writeFileSync(join(site.folders.state, 'tokens.csv'), tokenTable(tokens), { mode: 0o600 });
   writeFileSync(join(site.folders.state, 'audit-policy.json'), JSON.stringify(auditPolicy));
+  writeFileSync(egressFileOf(site), JSON.stringify(egressSelector(site)));
 }
+
+const egressFileOf = (site: Site): string => join(site.folders.state, 'egress.json');
 
 /** A Unix socket in a private folder instead of a port: etcd asks nobody who he is. */
 const etcdSocket = (site: Site): string => join(site.folders.state, 'etcd.sock');
@@ -90,27 +100,44 @@ function apiServerProcess(site: Site, endpoint: Endpoint, tokens: ReadonlyMap<Us
     args: [
       `--etcd-servers=unix://${etcdSocket(site)}`,
       '--bind-address=127.0.0.1',
-      '--advertise-address=127.0.0.1',
       `--secure-port=${endpoint.port}`,
       `--tls-cert-file=${endpoint.caFile}`,
       `--tls-private-key-file=${join(state, 'pki/serving.key')}`,
-      '--service-cluster-ip-range=10.96.0.0/16',
-      // Nobody reaches the API server through the `kubernetes` Service here, and the reconciler refuses loopback addresses.
-      '--endpoint-reconciler-type=none',
+      `--service-cluster-ip-range=${serviceNetwork}`,
       '--service-account-issuer=https://kubernetes.default.svc',
       `--service-account-key-file=${serviceAccountKeyFile(site)}`,
       `--service-account-signing-key-file=${serviceAccountKeyFile(site)}`,
-      '--authorization-mode=RBAC',
       `--token-auth-file=${join(state, 'tokens.csv')}`,
       '--allow-privileged=true',
-      // It would taint the node on paper for not being ready, and the controller that takes that back is off.
-      '--disable-admission-plugins=TaintNodesByCondition',
       `--audit-policy-file=${join(state, 'audit-policy.json')}`,
       `--audit-log-path=${join(state, 'audit.log')}`,
       // Never rotated: auditEvents() counts from the start.
       '--audit-log-maxsize=10000',
+      ...(site.nodes > 0 ? nodeArguments(site, endpoint) : paperArguments),
     ],
   });
+}
+
+const paperArguments = [
+  '--authorization-mode=RBAC',
+  '--advertise-address=127.0.0.1',
+  // Nobody reaches the API server through the `kubernetes` Service here, and the reconciler refuses loopback addresses.
+  '--endpoint-reconciler-type=none',
+  // It would taint the node on paper for not being ready, and the controller that takes that back is off.
+  '--disable-admission-plugins=TaintNodesByCondition',
+];
+
+/** With real nodes: these may do what nodes may, find the API server by the `kubernetes` Service, and are reached through the gateway. */
+function nodeArguments(site: Site, endpoint: Endpoint): readonly string[] {
+  return [
+    '--authorization-mode=Node,RBAC',
+    '--enable-admission-plugins=NodeRestriction',
+    `--advertise-address=${addressOf(1)}`,
+    `--egress-selector-config-file=${egressFileOf(site)}`,
+    `--kubelet-client-certificate=${endpoint.caFile}`,
+    `--kubelet-client-key=${join(site.folders.state, 'pki/serving.key')}`,
+    '--kubelet-preferred-address-types=InternalIP',
+  ];
 }
 
 /** A first start brings up the built-in roles and namespaces; `/readyz` says yes when that is through as well. */

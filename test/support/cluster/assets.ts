@@ -9,13 +9,16 @@ export interface Assets {
   readonly snapshotCrds: readonly string[];
   /** Protocol definition of the Container Storage Interface. */
   readonly csiProto: string;
+  /** Protocol by which a CSI driver makes itself known to a kubelet. */
+  readonly registrationProto: string;
 }
 
 const snapshotModule = 'github.com/kubernetes-csi/external-snapshotter/client/v8';
 const csiModule = 'github.com/container-storage-interface/spec';
+const kubeletModule = 'k8s.io/kubelet';
 const crdPrefix = 'snapshot.storage.k8s.io_';
 
-/** Downloads the two modules when nobody has yet. */
+/** Downloads the modules when nobody has yet. */
 export async function ensureAssets(env = process.env): Promise<Assets> {
   const goSum = await readFile(join(toolsFolder, 'go.sum'), 'utf8');
   const folder = await cached({
@@ -28,15 +31,19 @@ export async function ensureAssets(env = process.env): Promise<Assets> {
   return {
     snapshotCrds: names.filter((name) => name.startsWith(crdPrefix)).map((name) => join(folder, name)),
     csiProto: join(folder, 'csi.proto'),
+    registrationProto: join(folder, 'registration.proto'),
   };
 }
 
 async function copyAssets(folder: string): Promise<void> {
-  const [crds, csi] = await Promise.all([moduleFolder(snapshotModule), moduleFolder(csiModule)]);
+  const [crds = '', csi = '', kubelet = ''] = await Promise.all(
+    [snapshotModule, csiModule, kubeletModule].map(moduleFolder),
+  );
   const crdFolder = join(crds, 'config/crd');
   const names = (await readdir(crdFolder)).filter((name) => name.startsWith(crdPrefix));
   await Promise.all(names.map((name) => copy(join(crdFolder, name), join(folder, name))));
   await copy(join(csi, 'csi.proto'), join(folder, 'csi.proto'));
+  await copy(join(kubelet, 'pkg/apis/pluginregistration/v1/api.proto'), join(folder, 'registration.proto'));
 }
 
 /** Without a version, go takes the one that go.mod names. */

@@ -8,6 +8,8 @@ export const binaryNames = [
   'kubectl',
   'kube-controller-manager',
   'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
   'csi-provisioner',
   'csi-snapshotter',
   'csi-resizer',

@@ -35,7 +35,7 @@ export async function ensureBinaries(needed: readonly BinaryName[], env = proces
   };
 }
 
-/** The folder with all nine programs. */
+/** The folder with all of the programs. */
 export async function ensureBuilt(env = process.env): Promise<string> {
   const plan = await readPlan();
   return await cached({

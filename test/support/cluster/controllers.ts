@@ -26,8 +26,8 @@ export function controllerManagerProcess(site: Site, endpoint: Endpoint, api: Ap
       '--leader-elect=false',
       // No port of its own: nobody asks it.
       '--secure-port=0',
-      // The node exists on paper and never reports, which these two would punish.
-      '--controllers=*,-node-lifecycle-controller,-pod-garbage-collector-controller',
+      // A node on paper never reports, which these two would punish.
+      `--controllers=*${site.nodes > 0 ? '' : ',-node-lifecycle-controller,-pod-garbage-collector-controller'}`,
       '--pvclaimbinder-sync-period=5s',
       ...unhurried,
     ],

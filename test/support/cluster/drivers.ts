@@ -13,8 +13,10 @@ export interface DriverOptions {
    * no csi-resizer and no allowVolumeExpansion.
    */
   readonly without?: readonly Removable[];
-  /** Whether its volumes say on which node they can be reached. */
+  /** Whether its volumes say on which node they can be reached: on the first, unless `node` is given. */
   readonly topology?: boolean;
+  /** The one node that has this driver, for a cluster of several. Without it, all have it. */
+  readonly node?: string;
   /** Whether its StorageClass and VolumeSnapshotClass are the cluster's defaults. */
   readonly isDefault?: boolean;
 }
@@ -33,7 +35,10 @@ export function shortNameOf(csiName: string): string | undefined {
 export const can = (driver: DriverOptions, capability: Removable): boolean =>
   driver.without?.includes(capability) !== true;
 
-/** The node that pods are scheduled to. It exists on paper only: no kubelet runs, pods stay Pending once they are scheduled. */
+/**
+ * The node that pods are scheduled to, the first one in a cluster of several. In tier `storage` it exists on paper only: no kubelet runs,
+ * pods stay Pending once they are scheduled.
+ */
 export const nodeName = 'node-1';
 
 /** Objects that an administrator would install along with a driver. */
@@ -74,6 +79,11 @@ function snapshotClass(driver: DriverOptions): Manifest {
     driver: csiNameOf(driver),
     deletionPolicy: 'Delete',
   };
+}
+
+/** Whether the node has this driver, in a cluster of real nodes. */
+export function isOn(node: string, driver: DriverOptions): boolean {
+  return (driver.node ?? (driver.topology === true ? nodeName : node)) === node;
 }
 
 /** What a kubelet with these drivers would register. */

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 /** How everything of ours is told from what else is on the machine: folders by this prefix, processes by this variable. */
 export const idPrefix = 'clonegate-';
 export const markerVariable = 'CLONEGATE_CLUSTER';
+/** What keeps a node's namespaces has this one too: its mounts are undone before it ends, and they end with it. */
+export const machineVariable = 'CLONEGATE_MACHINE';
 /** The watchdog has one of its own, so that it does not end itself. */
 export const watchdogVariable = 'CLONEGATE_WATCHDOG';
 

@@ -1,17 +1,21 @@
 import { join } from 'node:path';
 import { idPrefix, roots, watchdogVariable } from './identity.ts';
-import { entries, loopDevices, markedProcesses, mountPoints } from './remains.ts';
+import { clusterCgroups } from './node/cgroups.ts';
+import { entries, loopDevices, markedProcesses, mountPoints, podProcesses } from './remains.ts';
 
 /** What clusters have on this machine right now, one line each, whoever started them. Empty when every trace is gone. */
 export function leaks(): readonly string[] {
   const ours = (path: string): boolean => roots().some((root) => path.startsWith(join(root, idPrefix)));
   return [
-    ...markedProcesses().map(({ pid, command, cluster }) => `process ${pid} of ${cluster}: ${command}`),
+    ...[...markedProcesses(), ...podProcesses()].map(
+      ({ pid, command, cluster }) => `process ${pid} of ${cluster}: ${command}`,
+    ),
     ...markedProcesses(watchdogVariable).map(({ pid, cluster }) => `watchdog ${pid} of ${cluster}`),
     ...mountPoints()
       .filter(ours)
       .map((mount) => `mount ${mount}`),
     ...loopDevices().flatMap(({ device, file }) => (ours(file) ? [`loop device ${device} of ${file}`] : [])),
+    ...clusterCgroups().map((folder) => `cgroup ${folder}`),
     ...folders().map((folder) => `folder ${folder}`),
   ];
 }

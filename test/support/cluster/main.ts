@@ -1,15 +1,17 @@
 import { parseArgs } from 'node:util';
 import { ensureBuilt } from './build.ts';
-import { type Cluster, startCluster } from './index.ts';
+import { type Cluster, type ClusterOptions, startCluster } from './index.ts';
 import { interrupted } from './interrupt.ts';
 
 const usage = `The embedded control plane: real Kubernetes programs on loopback, all state in a temp folder.
 
-  node test/support/cluster/main.ts [--tier storage|api]    start, print how to reach it, run until Ctrl-C
+  node test/support/cluster/main.ts [--tier storage|api|node] [--nodes 1|2]    start, print how to reach it, run until Ctrl-C
   node test/support/cluster/main.ts build                   only build the programs into the cache
 
   --tier api        etcd and kube-apiserver
   --tier storage    the default: also kube-controller-manager, kube-scheduler and a CSI driver with its sidecars
+  --tier node       the same with a real node: containers run, volumes are mounted (needs root and Debian's packages)
+  --nodes 2         two of them
   --help            this text
 
   CLONEGATE_CACHE        where the programs are kept (default: $XDG_CACHE_HOME/clonegate or ~/.cache/clonegate)
@@ -19,12 +21,16 @@ const usage = `The embedded control plane: real Kubernetes programs on loopback,
 const exitUsage = 2;
 
 /** What the arguments ask for; an Error is for the person who typed them. */
-function readCommand(argv: readonly string[]): 'help' | 'build' | 'api' | 'storage' | Error {
+function readCommand(argv: readonly string[]): 'help' | 'build' | ClusterOptions | Error {
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { tier: { type: 'string', default: 'storage' }, help: { type: 'boolean' } },
+      options: {
+        tier: { type: 'string', default: 'storage' },
+        nodes: { type: 'string', default: '1' },
+        help: { type: 'boolean' },
+      },
     });
     const [command, ...rest] = positionals;
     if (values.help === true) return 'help';
@@ -32,17 +38,23 @@ function readCommand(argv: readonly string[]): 'help' | 'build' | 'api' | 'stora
       return new Error(`unknown argument ${positionals.join(' ')}: the only command is "build"`);
     }
     if (command === 'build') return 'build';
-    const { tier } = values;
-    return tier === 'api' || tier === 'storage' ? tier : new Error(`--tier ${tier}: must be "api" or "storage"`);
+    return readOptions(values.tier, values.nodes);
   } catch (error) {
     return error as Error;
   }
 }
 
-async function serve(tier: 'api' | 'storage'): Promise<void> {
+function readOptions(tier: string, nodes: string): ClusterOptions | Error {
+  if (tier !== 'api' && tier !== 'storage' && tier !== 'node')
+    return new Error(`--tier ${tier}: must be "api", "storage" or "node"`);
+  if (nodes !== '1' && nodes !== '2') return new Error(`--nodes ${nodes}: must be 1 or 2`);
+  return { tier, nodes: nodes === '1' ? 1 : 2 };
+}
+
+async function serve(options: ClusterOptions): Promise<void> {
   // From before the start on: a Ctrl-C during the start is obeyed when the start is through.
   const signal = interrupted();
-  const cluster = await startCluster({ tier, name: 'cluster', log: (line) => process.stderr.write(`${line}\n`) });
+  const cluster = await startCluster({ ...options, name: 'cluster', log: (line) => process.stderr.write(`${line}\n`) });
   process.stdout.write(howToReach(cluster));
   await signal;
   process.stderr.write('stopping\n');

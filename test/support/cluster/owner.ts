@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Tier } from './index.ts';
 
 /** A process of its own that has a cluster, for tests of what happens to the cluster when the process ends. */
 export interface Owner {
@@ -10,7 +11,7 @@ export interface Owner {
 }
 
 /** Starts `main.ts`, as `make cluster` does. @returns when it has said how to reach the cluster. */
-export async function startOwner(tier: 'api' | 'storage'): Promise<Owner> {
+export async function startOwner(tier: Tier): Promise<Owner> {
   const program = fileURLToPath(new URL('./main.ts', import.meta.url));
   const child = spawn(process.execPath, [program, '--tier', tier], { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of createInterface({ input: child.stdout })) {

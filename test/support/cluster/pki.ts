@@ -1,6 +1,7 @@
 import { generateKeyPair, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import forge from 'node-forge';
+import { addressOf, kubernetesAddress } from './node/network.ts';
 
 export interface Pem {
   readonly certificate: string;
@@ -19,7 +20,10 @@ export async function rsaKey(): Promise<string> {
   return privateKey;
 }
 
-/** A self-signed serving certificate for the API server on loopback, valid for 30 days; it is its own authority. */
+/**
+ * A self-signed certificate for the API server, valid for 30 days; it is its own authority. It serves on loopback and, where there are
+ * nodes, at the address that they know; and it is what the API server shows to kubelets.
+ */
 export async function servingCertificate(now: number): Promise<Pem> {
   const privateKey = await rsaKey();
   const key = forge.pki.privateKeyFromPem(privateKey);
@@ -32,14 +36,15 @@ export async function servingCertificate(now: number): Promise<Pem> {
   const name = [{ name: 'commonName', value: 'kube-apiserver' }];
   certificate.setSubject(name);
   certificate.setIssuer(name);
+  const ips = ['127.0.0.1', addressOf(1), kubernetesAddress];
   const dns = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
   certificate.setExtensions([
     { name: 'basicConstraints', cA: true, critical: true },
     { name: 'keyUsage', digitalSignature: true, keyCertSign: true, critical: true },
-    { name: 'extKeyUsage', serverAuth: true },
+    { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
     {
       name: 'subjectAltName',
-      altNames: [...dns.map((value) => ({ type: 2, value })), { type: 7, ip: '127.0.0.1' }],
+      altNames: [...dns.map((value) => ({ type: 2, value })), ...ips.map((ip) => ({ type: 7, ip }))],
     },
   ]);
   certificate.sign(key, forge.md.sha256.create());

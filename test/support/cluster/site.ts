@@ -7,6 +7,8 @@ export interface Site {
   readonly id: string;
   readonly folders: Folders;
   readonly binaries: Binaries;
+  /** How many real nodes it has; without any, there is one on paper where there is storage. */
+  readonly nodes: number;
   /** Told when one of the cluster's programs ends by itself: without that, a test would only see its own deadline. */
   readonly onDeath: (message: string) => void;
 }

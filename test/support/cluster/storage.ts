@@ -3,11 +3,11 @@ import type { Api } from './api.ts';
 import type { Assets } from './assets.ts';
 import type { SidecarName } from './binaries.ts';
 import { controllerManagerProcess, schedulerProcess } from './controllers.ts';
-import { driverProcess, socketOf } from './driver.ts';
+import { driverProcesses, socketOf } from './driver.ts';
 import { type DriverOptions, driverManifests, nodeManifests, nodeStatus } from './drivers.ts';
 import { applyAll, pathOfManifest, readManifests } from './manifest.ts';
-import { createPool } from './pool.ts';
-import type { ManagedProcess } from './process.ts';
+import type { Machine } from './node/machine.ts';
+import { type ManagedProcess, startAll } from './process.ts';
 import { accountObjects, sidecarNamespace, sidecarRules } from './rbac.ts';
 import { type SidecarAccounts, sidecarProcesses, snapshotControllerProcess } from './sidecars.ts';
 import type { Site } from './site.ts';
@@ -19,14 +19,14 @@ export async function startStorage(
   access: ClusterAccess,
   drivers: readonly DriverOptions[],
   assets: Promise<Assets>,
-  log: (line: string) => void,
+  machines: readonly Machine[],
 ): Promise<readonly ManagedProcess[]> {
   const controllers = [controllerManagerProcess(site, access.address.endpoint, access.api), schedulerProcess(site)];
   const [, accounts, csiDrivers] = await Promise.all([
     startAll(controllers),
     createAccounts(access),
-    startDrivers(site, drivers, assets, log),
-    furnish(access.api, drivers, assets),
+    startDrivers(site, drivers, assets, machines),
+    furnish(access.api, drivers, assets, machines.length === 0),
   ]);
   const sidecars = [
     snapshotControllerProcess(site, accounts),
@@ -36,32 +36,32 @@ export async function startStorage(
   return [...controllers, ...csiDrivers, ...sidecars];
 }
 
-const startAll = async (processes: readonly ManagedProcess[]): Promise<void> => {
-  await Promise.all(processes.map((process) => process.start()));
-};
-
 async function startDrivers(
   site: Site,
   drivers: readonly DriverOptions[],
   assets: Promise<Assets>,
-  log: (line: string) => void,
+  machines: readonly Machine[],
 ): Promise<readonly ManagedProcess[]> {
-  const [{ csiProto }, pool] = await Promise.all([assets, createPool({ id: site.id, state: site.folders.state }, log)]);
-  log(`storage pool: ${pool.kind} at ${pool.folder}`);
-  const processes = drivers.map((driver) => driverProcess(site, driver, csiProto));
+  const files = await assets;
+  const processes = drivers.flatMap((driver) => driverProcesses(site, driver, files, machines));
   await startAll(processes);
   return processes;
 }
 
 /** The snapshot API first: a VolumeSnapshotClass can only be made once its kind is served. */
-async function furnish(api: Api, drivers: readonly DriverOptions[], assets: Promise<Assets>): Promise<void> {
+async function furnish(
+  api: Api,
+  drivers: readonly DriverOptions[],
+  assets: Promise<Assets>,
+  paperNode: boolean,
+): Promise<void> {
   await applyAll(api, await readManifests((await assets).snapshotCrds));
   // Each kind by itself: the API server takes them up one after the other.
   for (const kind of ['volumesnapshotclasses', 'volumesnapshotcontents', 'volumesnapshots']) {
     await until(`${kind} to be served`, () => api.get(`/apis/snapshot.storage.k8s.io/v1/${kind}`));
   }
-  await applyAll(api, [...nodeManifests(drivers), ...drivers.flatMap(driverManifests)]);
-  await api.apply(`${pathOfManifest(nodeStatus)}/status`, nodeStatus);
+  await applyAll(api, [...(paperNode ? nodeManifests(drivers) : []), ...drivers.flatMap(driverManifests)]);
+  if (paperNode) await api.apply(`${pathOfManifest(nodeStatus)}/status`, nodeStatus);
 }
 
 /** Each sidecar speaks as itself and may do what it needs, as in a real cluster. */

@@ -1,34 +1,49 @@
 import { spawnSync } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { isId, roots } from './identity.ts';
-import { loopDevices, markedProcesses, mountPoints } from './remains.ts';
+import { basename, join } from 'node:path';
+import { isId, machineVariable, roots } from './identity.ts';
+import { clusterCgroups, removeCgroup } from './node/cgroups.ts';
+import { loopDevices, markedProcesses, mountPoints, podProcesses } from './remains.ts';
 import { until } from './until.ts';
 
 /**
- * Takes away everything that a cluster has on this machine: processes, then mounts and loop devices, then folders. It asks the
- * kernel what there is, so it needs no list and may run again.
- * @throws Error when something is still there after half a minute; TypeError when `id` is not a cluster's.
+ * Takes away everything that a cluster has on this machine: processes, then mounts and loop devices, then what kept the nodes' namespaces,
+ * then cgroups and folders. It asks the kernel what there is, so it needs no list and may run again.
+ * @throws Error when something is still there after two minutes; TypeError when `id` is not a cluster's.
  */
 export async function sweep(id: string): Promise<void> {
   // The id becomes the path of a folder that is removed with all it holds.
   if (!isId(id)) throw new TypeError(`not the id of a cluster: ${JSON.stringify(id)}`);
-  await killAll(id);
   const state = join(tmpdir(), id);
-  unmount(state);
-  await until(`the folders of ${id} to go`, async () => {
+  const machines = (): readonly number[] => pidsOf(id, markedProcesses(machineVariable));
+  await killAll(id, machines, state);
+  await unmountAll(state, machines());
+  await killAll(id, () => [], state);
+  await until(`the cgroups and folders of ${id} to go`, async () => {
+    for (const folder of clusterCgroups()) if (basename(folder) === id) removeCgroup(folder);
     await Promise.all(roots().map((root) => rm(join(root, id), { recursive: true, force: true })));
     return true;
   });
 }
 
-/** Until two looks in a row find none: a process may have been forked while the first one was looking. */
-async function killAll(id: string): Promise<void> {
+function pidsOf(id: string, processes: ReturnType<typeof markedProcesses>): readonly number[] {
+  return processes.filter(({ cluster }) => cluster === id).map(({ pid }) => pid);
+}
+
+/**
+ * All but those to spare, until two looks in a row find none: a process may have been forked while the first one was looking. A process that
+ * writes to a file system which a driver was killed while freezing ends only when that is thawed.
+ */
+async function killAll(id: string, spared: () => readonly number[], state: string): Promise<void> {
   let clean = 0;
+  let looks = 0;
   await until(`the processes of ${id} to end`, () => {
-    const alive = markedProcesses().filter((process) => process.cluster === id);
-    for (const { pid } of alive) kill(pid);
+    const keep = spared();
+    const alive = pidsOf(id, [...markedProcesses(), ...podProcesses()]).filter((pid) => !keep.includes(pid));
+    for (const pid of alive) kill(pid);
+    looks += 1;
+    if (alive.length > 0 && looks % 10 === 0) thawAll(state, keep);
     clean = alive.length === 0 ? clean + 1 : 0;
     return clean > 1;
   });
@@ -43,33 +58,48 @@ function kill(pid: number): void {
 }
 
 /**
- * Volumes are mounted from loop devices whose files lie in the pool, and the pool is itself a mount: so first all mounts but the
- * pool's, then the devices, then the pool, and last its own device, which normally goes with it.
+ * Volumes are mounted from loop devices whose files lie in the pool, and the pool is itself a mount: so first all mounts but the pool's, then
+ * the devices, then the pool, and last its own device, which normally goes with it. A node sees mounts that we do not, the pool's too; and a
+ * namespace that has just lost its last process holds its mounts for another moment.
  */
-function unmount(state: string): void {
+async function unmountAll(state: string, machines: readonly number[]): Promise<void> {
   const pool = join(state, 'pool');
-  const mounts = mountPoints().filter((mount) => mount.startsWith(`${state}/`));
-  for (const mount of mounts.filter((mount) => mount !== pool)) {
-    // A driver that was killed while it took a snapshot leaves its volume frozen, and that would hold the unmounting up.
-    run('fsfreeze', '--unfreeze', mount);
-    umount(mount);
+  const views = [...machines, undefined];
+  thawAll(state, machines);
+  for (const pid of views) {
+    for (const mount of mountsBelow(state, pid)) if (mount !== pool) umount(mount, pid);
   }
-  detach(`${pool}/`);
-  if (mounts.includes(pool)) umount(pool);
-  detach(`${state}/`);
+  await detached(`${pool}/`);
+  for (const pid of views) if (mountsBelow(state, pid).includes(pool)) umount(pool, pid);
+  await detached(`${state}/`);
 }
 
-function umount(mount: string): void {
-  if (!run('umount', mount)) run('umount', '-l', mount);
+function mountsBelow(state: string, pid?: number): readonly string[] {
+  return mountPoints(pid).filter((mount) => mount.startsWith(`${state}/`));
 }
 
-function detach(prefix: string): void {
-  for (const { device, file } of loopDevices()) {
-    if (file.startsWith(prefix)) run('losetup', '-d', device);
+/** A driver that was killed while it took a snapshot leaves its volume frozen, and that would hold the unmounting up. */
+function thawAll(state: string, machines: readonly number[]): void {
+  for (const pid of [undefined, ...machines]) {
+    for (const mount of mountsBelow(state, pid)) run(pid, 'fsfreeze', '--unfreeze', mount);
   }
 }
 
-/** Whether it went well. What could not be done shows in the end, when the folder cannot be removed. */
-function run(program: string, ...args: readonly string[]): boolean {
-  return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
+function umount(mount: string, pid?: number): void {
+  if (!run(pid, 'umount', mount)) run(pid, 'umount', '-l', mount);
+}
+
+async function detached(prefix: string): Promise<void> {
+  await until(`the loop devices of ${prefix} to go`, () => {
+    const left = loopDevices().filter(({ file }) => file.startsWith(prefix));
+    for (const { device } of left) run(undefined, 'losetup', '-d', device);
+    return left.length === 0;
+  });
+}
+
+/** Whether it went well. What could not be done shows in the end, when the folder cannot be removed. @param pid whose view it has. */
+function run(pid: number | undefined, program: string, ...args: readonly string[]): boolean {
+  const inside = pid === undefined ? [] : ['nsenter', `--target=${pid}`, '--mount', '--'];
+  const [command = program, ...rest] = [...inside, program, ...args];
+  return spawnSync(command, rest, { stdio: 'ignore' }).status === 0;
 }

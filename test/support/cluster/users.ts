@@ -9,6 +9,9 @@ const staticUsers = {
   'tenant-b': { name: 'tenant-b', groups: ['tenants'] },
   'kube-controller-manager': { name: 'system:kube-controller-manager', groups: [] },
   'kube-scheduler': { name: 'system:kube-scheduler', groups: [] },
+  'kube-proxy': { name: 'system:kube-proxy', groups: [] },
+  'node-1': { name: 'system:node:node-1', groups: ['system:nodes'] },
+  'node-2': { name: 'system:node:node-2', groups: ['system:nodes'] },
 } as const;
 
 export type User = keyof typeof staticUsers;
@@ -16,6 +19,8 @@ export const users = Object.keys(staticUsers) as readonly User[];
 
 /** Where the API server is and what proves it. */
 export interface Endpoint {
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
   readonly port: number;
   readonly caFile: string;
 }
@@ -54,7 +59,10 @@ export function writeKubeconfig(
     clusters: [
       {
         name: 'clonegate',
-        cluster: { server: `https://127.0.0.1:${endpoint.port}`, 'certificate-authority': endpoint.caFile },
+        cluster: {
+          server: `https://${endpoint.host ?? '127.0.0.1'}:${endpoint.port}`,
+          'certificate-authority': endpoint.caFile,
+        },
       },
     ],
     users: [{ name: user, user: { tokenFile } }],

@@ -1,0 +1,127 @@
+import { afterAll, expect, test } from 'vitest';
+import { until } from '../../support/cluster/index.ts';
+import { createNamespace } from '../../support/cluster/namespace.ts';
+import { sharedCluster } from '../../support/cluster/shared.ts';
+import { createPod, podReady, restricted, runPod } from '../../support/pods.ts';
+
+const cluster = sharedCluster();
+afterAll(() => cluster.close());
+
+const claim = (name: string, spec: object) => ({
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name },
+  spec: {
+    accessModes: ['ReadWriteOnce'],
+    resources: { requests: { storage: '32Mi' } },
+    storageClassName: 'reflink',
+    ...spec,
+  },
+});
+
+const claimsOf = (namespace: string): string => `/api/v1/namespaces/${namespace}/persistentvolumeclaims`;
+const createClaim = (namespace: string, name: string, spec: object = {}) =>
+  cluster.api.post(claimsOf(namespace), claim(name, spec));
+
+test('what one pod writes to a volume, another one reads in its clone', async () => {
+  const namespace = await createNamespace(cluster, 'clone');
+  await createClaim(namespace, 'source', { storageClassName: 'reflink-wffc' });
+  const written = await runPod(cluster, namespace, {
+    name: 'writer',
+    script: 'dd if=/dev/urandom of=/data/file bs=1M count=8 2>/dev/null; sync; sha256sum < /data/file',
+    claims: { source: '/data' },
+  });
+  expect(written).toMatchObject({ phase: 'Succeeded', logs: expect.stringMatching(/^[0-9a-f]{64} /) });
+  await createClaim(namespace, 'copy', { dataSource: { kind: 'PersistentVolumeClaim', name: 'source' } });
+  const read = await runPod(cluster, namespace, {
+    name: 'reader',
+    script: 'sha256sum < /data/file',
+    claims: { copy: '/data' },
+  });
+  expect(read.logs).toBe(written.logs);
+});
+
+test('a restricted pod of user 107 may use a file system and a device', async () => {
+  const namespace = await createNamespace(cluster, 'restricted');
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  await cluster.api.merge(`/api/v1/namespaces/${namespace}`, { metadata: { labels } });
+  await createClaim(namespace, 'files');
+  await createClaim(namespace, 'disk', { volumeMode: 'Block' });
+  const script = `
+    id -u
+    stat -c %g /files
+    echo hello > /files/file
+    stat -c %u /dev/disk
+    echo hello | dd of=/dev/disk bs=512 conv=notrunc,sync 2>/dev/null
+    sync
+    head -c 5 /dev/disk
+  `;
+  const { phase, logs } = await runPod(cluster, namespace, {
+    name: 'user',
+    script,
+    claims: { files: '/files', disk: '/dev/disk' },
+    ...restricted,
+  });
+  expect({ phase, words: logs.split('\n') }).toEqual({ phase: 'Succeeded', words: ['107', '107', '107', 'hello'] });
+});
+
+test('a pod that takes more memory than it may is killed, and the API says why', async () => {
+  const namespace = await createNamespace(cluster, 'memory');
+  const end = await runPod(cluster, namespace, { name: 'greedy', script: 'tail /dev/zero', memory: '32Mi' });
+  expect(end).toMatchObject({ phase: 'Failed', reason: 'OOMKilled', exitCode: 137 });
+});
+
+test('a command is run in a pod', async () => {
+  const namespace = await createNamespace(cluster, 'exec');
+  await createPod(cluster, namespace, { name: 'host', script: 'echo here > /tmp/file; sleep 1000' });
+  await podReady(cluster, namespace, 'host');
+  const said = await cluster.kubectl(['exec', '-n', namespace, 'host', '--', 'cat', '/tmp/file']);
+  expect(said).toEqual({ code: 0, stdout: 'here\n', stderr: '' });
+});
+
+const capacity = async (namespace: string, name: string): Promise<string | undefined> => {
+  const { status } = await cluster.api.get<{ readonly status: { readonly capacity?: { readonly storage: string } } }>(
+    `${claimsOf(namespace)}/${name}`,
+  );
+  return status.capacity?.storage;
+};
+
+const grow = async (namespace: string, name: string, storage: string): Promise<void> => {
+  await cluster.api.merge(`${claimsOf(namespace)}/${name}`, { spec: { resources: { requests: { storage } } } });
+};
+
+test('a volume that nobody uses grows when the next pod does', async () => {
+  const namespace = await createNamespace(cluster, 'grow');
+  await createClaim(namespace, 'data');
+  await runPod(cluster, namespace, { name: 'first', script: 'echo hello > /data/file', claims: { data: '/data' } });
+  await cluster.api.remove(`/api/v1/namespaces/${namespace}/pods/first`);
+  await grow(namespace, 'data', '64Mi');
+  const { logs } = await runPod(cluster, namespace, {
+    name: 'second',
+    script: "cat /data/file; df -m /data | awk 'NR == 2 { print ($2 > 48) }'",
+    claims: { data: '/data' },
+  });
+  expect(logs).toBe('hello\n1\n');
+  await until('the API to tell the new size', async () => (await capacity(namespace, 'data')) === '64Mi');
+});
+
+test('a volume that is in use grows under its user', async () => {
+  const namespace = await createNamespace(cluster, 'online');
+  await cluster.api.post('/apis/storage.k8s.io/v1/storageclasses', {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    // ext4 would take a capability that root often lacks.
+    metadata: { name: namespace },
+    provisioner: 'reflink.csi.clonegate.test',
+    parameters: { 'csi.storage.k8s.io/fstype': 'xfs' },
+    allowVolumeExpansion: true,
+  });
+  const requests = (storage: string) => ({ storageClassName: namespace, resources: { requests: { storage } } });
+  await createClaim(namespace, 'data', requests('320Mi'));
+  await createPod(cluster, namespace, { name: 'user', script: 'sleep 1000', claims: { data: '/data' } });
+  await podReady(cluster, namespace, 'user');
+  await grow(namespace, 'data', '400Mi');
+  await until('the API to tell the new size', async () => (await capacity(namespace, 'data')) === '400Mi');
+  const { stdout } = await cluster.kubectl(['exec', '-n', namespace, 'user', '--', 'df', '-m', '/data']);
+  expect(Number(stdout.split('\n')[1]?.split(/\s+/)[1])).toBeGreaterThan(330);
+});
