@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
+import { capacityOf, createClaim, growClaim } from '../../support/claims.ts';
 import { until } from '../../support/cluster/index.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import { sharedCluster } from '../../support/cluster/shared.ts';
@@ -7,32 +8,16 @@ import { createPod, podReady, restricted, runPod } from '../../support/pods.ts';
 const cluster = sharedCluster();
 afterAll(() => cluster.close());
 
-const claim = (name: string, spec: object) => ({
-  apiVersion: 'v1',
-  kind: 'PersistentVolumeClaim',
-  metadata: { name },
-  spec: {
-    accessModes: ['ReadWriteOnce'],
-    resources: { requests: { storage: '32Mi' } },
-    storageClassName: 'reflink',
-    ...spec,
-  },
-});
-
-const claimsOf = (namespace: string): string => `/api/v1/namespaces/${namespace}/persistentvolumeclaims`;
-const createClaim = (namespace: string, name: string, spec: object = {}) =>
-  cluster.api.post(claimsOf(namespace), claim(name, spec));
-
 test('what one pod writes to a volume, another one reads in its clone', async () => {
   const namespace = await createNamespace(cluster, 'clone');
-  await createClaim(namespace, 'source', { storageClassName: 'reflink-wffc' });
+  await createClaim(cluster, namespace, 'source', { storageClassName: 'reflink-wffc' });
   const written = await runPod(cluster, namespace, {
     name: 'writer',
-    script: 'dd if=/dev/urandom of=/data/file bs=1M count=8 2>/dev/null; sync; sha256sum < /data/file',
+    script: 'dd if=/dev/urandom of=/data/file bs=1M count=8 conv=fsync 2>/dev/null; sha256sum < /data/file',
     claims: { source: '/data' },
   });
   expect(written).toMatchObject({ phase: 'Succeeded', logs: expect.stringMatching(/^[0-9a-f]{64} /) });
-  await createClaim(namespace, 'copy', { dataSource: { kind: 'PersistentVolumeClaim', name: 'source' } });
+  await createClaim(cluster, namespace, 'copy', { dataSource: { kind: 'PersistentVolumeClaim', name: 'source' } });
   const read = await runPod(cluster, namespace, {
     name: 'reader',
     script: 'sha256sum < /data/file',
@@ -45,15 +30,14 @@ test('a restricted pod of user 107 may use a file system and a device', async ()
   const namespace = await createNamespace(cluster, 'restricted');
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   await cluster.api.merge(`/api/v1/namespaces/${namespace}`, { metadata: { labels } });
-  await createClaim(namespace, 'files');
-  await createClaim(namespace, 'disk', { volumeMode: 'Block' });
+  await createClaim(cluster, namespace, 'files');
+  await createClaim(cluster, namespace, 'disk', { volumeMode: 'Block' });
   const script = `
     id -u
     stat -c %g /files
     echo hello > /files/file
     stat -c %u /dev/disk
     echo hello | dd of=/dev/disk bs=512 conv=notrunc,sync 2>/dev/null
-    sync
     head -c 5 /dev/disk
   `;
   const { phase, logs } = await runPod(cluster, namespace, {
@@ -79,30 +63,19 @@ test('a command is run in a pod', async () => {
   expect(said).toEqual({ code: 0, stdout: 'here\n', stderr: '' });
 });
 
-const capacity = async (namespace: string, name: string): Promise<string | undefined> => {
-  const { status } = await cluster.api.get<{ readonly status: { readonly capacity?: { readonly storage: string } } }>(
-    `${claimsOf(namespace)}/${name}`,
-  );
-  return status.capacity?.storage;
-};
-
-const grow = async (namespace: string, name: string, storage: string): Promise<void> => {
-  await cluster.api.merge(`${claimsOf(namespace)}/${name}`, { spec: { resources: { requests: { storage } } } });
-};
-
 test('a volume that nobody uses grows when the next pod does', async () => {
   const namespace = await createNamespace(cluster, 'grow');
-  await createClaim(namespace, 'data');
+  await createClaim(cluster, namespace, 'data');
   await runPod(cluster, namespace, { name: 'first', script: 'echo hello > /data/file', claims: { data: '/data' } });
   await cluster.api.remove(`/api/v1/namespaces/${namespace}/pods/first`);
-  await grow(namespace, 'data', '64Mi');
+  await growClaim(cluster, namespace, 'data', '64Mi');
   const { logs } = await runPod(cluster, namespace, {
     name: 'second',
     script: "cat /data/file; df -m /data | awk 'NR == 2 { print ($2 > 48) }'",
     claims: { data: '/data' },
   });
   expect(logs).toBe('hello\n1\n');
-  await until('the API to tell the new size', async () => (await capacity(namespace, 'data')) === '64Mi');
+  await until('the API to tell the new size', async () => (await capacityOf(cluster, namespace, 'data')) === '64Mi');
 });
 
 test('a volume that is in use grows under its user', async () => {
@@ -117,11 +90,11 @@ test('a volume that is in use grows under its user', async () => {
     allowVolumeExpansion: true,
   });
   const requests = (storage: string) => ({ storageClassName: namespace, resources: { requests: { storage } } });
-  await createClaim(namespace, 'data', requests('320Mi'));
+  await createClaim(cluster, namespace, 'data', requests('320Mi'));
   await createPod(cluster, namespace, { name: 'user', script: 'sleep 1000', claims: { data: '/data' } });
   await podReady(cluster, namespace, 'user');
-  await grow(namespace, 'data', '400Mi');
-  await until('the API to tell the new size', async () => (await capacity(namespace, 'data')) === '400Mi');
+  await growClaim(cluster, namespace, 'data', '400Mi');
+  await until('the API to tell the new size', async () => (await capacityOf(cluster, namespace, 'data')) === '400Mi');
   const { stdout } = await cluster.kubectl(['exec', '-n', namespace, 'user', '--', 'df', '-m', '/data']);
   expect(Number(stdout.split('\n')[1]?.split(/\s+/)[1])).toBeGreaterThan(330);
 });

@@ -15,14 +15,20 @@ export interface DriverOptions {
   readonly without?: readonly Removable[];
   /** Whether its volumes say on which node they can be reached: on the first, unless `node` is given. */
   readonly topology?: boolean;
-  /** The one node that has this driver, for a cluster of several. Without it, all have it. */
+  /** The one node from which its volumes can be reached, and which they name, in a cluster of several. Without it, all have the driver. */
   readonly node?: string;
   /** Whether its StorageClass and VolumeSnapshotClass are the cluster's defaults. */
   readonly isDefault?: boolean;
 }
 
-/** The one driver that a cluster has when nobody says otherwise. */
-export const defaultDrivers: readonly DriverOptions[] = [{ name: 'reflink', isDefault: true }];
+/**
+ * The drivers that a cluster has when nobody says otherwise: `reflink`, and with two nodes also `near` and `far`, whose volumes can be reached
+ * from the first or the second one only.
+ */
+export function defaultDrivers(nodes: number): readonly DriverOptions[] {
+  const one = { name: 'reflink', isDefault: true };
+  return nodes < 2 ? [one] : [one, { name: 'near', node: nodeName }, { name: 'far', node: 'node-2' }];
+}
 
 const suffix = '.csi.clonegate.test';
 

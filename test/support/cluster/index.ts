@@ -38,7 +38,7 @@ export interface ClusterOptions {
   readonly tier: Tier;
   /** For tier `node`: how many; default 1. */
   readonly nodes?: 1 | 2;
-  /** For tiers `storage` and `node`; default is one driver, `reflink`, that can do everything. */
+  /** For tiers `storage` and `node`; default is one driver, `reflink`, that can do everything; with two nodes also `near` and `far`. */
   readonly drivers?: readonly DriverOptions[];
   /** Part of the temp folder's name; default `test`. */
   readonly name?: string;
@@ -88,7 +88,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const names = ground.machines.map(({ name }) => name);
     const address = { id, folder: site.folders.state, endpoint, kubectl: binaries('kubectl'), nodes: names };
     const access = attach(address);
-    const drivers = options.drivers ?? defaultDrivers;
+    const drivers = options.drivers ?? defaultDrivers(nodes);
     const more = storage ? await startRest(site, access, drivers, ground, log) : [];
     return ownedCluster(access, [etcd, apiServer, ...ground.processes, ...more], apiServer, guard);
   } catch (error) {

@@ -11,7 +11,7 @@ const usage = `The embedded control plane: real Kubernetes programs on loopback,
   --tier api        etcd and kube-apiserver
   --tier storage    the default: also kube-controller-manager, kube-scheduler and a CSI driver with its sidecars
   --tier node       the same with a real node: containers run, volumes are mounted (needs root and Debian's packages)
-  --nodes 2         two of them
+  --nodes 2         two of them, and drivers "near" and "far" whose volumes can be reached from one only
   --help            this text
 
   CLONEGATE_CACHE        where the programs are kept (default: $XDG_CACHE_HOME/clonegate or ~/.cache/clonegate)

@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import type { ClusterAddress } from './access.ts';
 import { type ClusterOptions, startCluster } from './index.ts';
+import { leaksOf } from './leaks.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -9,9 +10,13 @@ declare module 'vitest' {
   }
 }
 
-/** For a project's global setup: starts the shared cluster. @returns the teardown. */
+/** For a project's global setup: starts the shared cluster. @returns the teardown, which fails when something is left. */
 export async function provideCluster(project: TestProject, options: ClusterOptions): Promise<() => Promise<void>> {
   const cluster = await startCluster(options);
   project.provide('cluster', cluster.address);
-  return () => cluster.stop();
+  return async () => {
+    await cluster.stop();
+    const left = leaksOf(cluster.address.id);
+    if (left.length > 0) throw new Error(`the cluster of the tests was stopped, and left ${left.join(', ')}`);
+  };
 }

@@ -59,19 +59,21 @@ function kill(pid: number): void {
 
 /**
  * Volumes are mounted from loop devices whose files lie in the pool, and the pool is itself a mount: so first all mounts but the pool's, then
- * the devices, then the pool, and last its own device, which normally goes with it. A node sees mounts that we do not, the pool's too; and a
- * namespace that has just lost its last process holds its mounts for another moment.
+ * the devices, then the pool, and last its own device, which normally goes with it. Before all that, the devices that a kubelet puts on
+ * the device of a block volume, so that nobody takes it away: their file is a mount, and nameless once that is gone. A node sees mounts that
+ * we do not, the pool's too; and a namespace that has just lost its last process holds its mounts for another moment.
  */
 async function unmountAll(state: string, machines: readonly number[]): Promise<void> {
   const pool = join(state, 'pool');
   const views = [...machines, undefined];
   thawAll(state, machines);
+  await detached((file) => file.startsWith(`${state}/node-`));
   for (const pid of views) {
     for (const mount of mountsBelow(state, pid)) if (mount !== pool) umount(mount, pid);
   }
-  await detached(`${pool}/`);
+  await detached((file) => file.startsWith(`${pool}/`));
   for (const pid of views) if (mountsBelow(state, pid).includes(pool)) umount(pool, pid);
-  await detached(`${state}/`);
+  await detached((file) => file.startsWith(`${state}/`));
 }
 
 function mountsBelow(state: string, pid?: number): readonly string[] {
@@ -89,9 +91,9 @@ function umount(mount: string, pid?: number): void {
   if (!run(pid, 'umount', mount)) run(pid, 'umount', '-l', mount);
 }
 
-async function detached(prefix: string): Promise<void> {
-  await until(`the loop devices of ${prefix} to go`, () => {
-    const left = loopDevices().filter(({ file }) => file.startsWith(prefix));
+async function detached(ours: (file: string) => boolean): Promise<void> {
+  await until('the loop devices to go', () => {
+    const left = loopDevices().filter(({ file }) => ours(file));
     for (const { device } of left) run(undefined, 'losetup', '-d', device);
     return left.length === 0;
   });

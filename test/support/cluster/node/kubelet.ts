@@ -74,6 +74,8 @@ function kubeletConfig(machine: Machine, endpoint: Endpoint): object {
     // How soon the kubelet sees what no event tells it: above all that a claim has grown.
     syncFrequency: '3s',
     nodeStatusUpdateFrequency: '5s',
+    // Renewed every quarter of it; the node lifecycle controller has twice of it as patience.
+    nodeLeaseDurationSeconds: 10,
     // The machine's disk is not ours to tidy, nor to judge: neither images nor pods go because somebody else has filled it.
     imageGCHighThresholdPercent: 100,
     evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },

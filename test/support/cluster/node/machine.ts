@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheRoot } from '../cache.ts';
 import { machineVariable } from '../identity.ts';
 import { createProcess, type ManagedProcess, type ProcessSpec } from '../process.ts';
+import { mountPoints } from '../remains.ts';
 import { logFileOf, type Site } from '../site.ts';
 import { createCgroups } from './cgroups.ts';
 import { addressOf, machineName, podNetworkOf, serviceNetwork } from './network.ts';
@@ -80,6 +83,7 @@ async function startMachine(site: Site, index: number): Promise<Machine> {
       env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
     }),
   };
+  await forgetOthers(machine, site);
   await script(machine, fileSystemScript, [join(folder, 'private')]);
   for (const [name, value] of Object.entries(sysctls)) {
     const file = join(folder, name.replaceAll('/', '.'));
@@ -87,6 +91,15 @@ async function startMachine(site: Site, index: number): Promise<Machine> {
     await script(machine, 'mount --bind "$1" "$2"', [file, join('/proc/sys', name)]);
   }
   return machine;
+}
+
+/** What other clusters and tests have mounted would stay mounted in here when they want it gone. */
+async function forgetOthers(machine: Machine, { folders }: Site): Promise<void> {
+  const work = [`${tmpdir()}/`, `${cacheRoot(process.env)}/`];
+  const others = mountPoints(machine.holder.pid).filter(
+    (mount) => work.some((folder) => mount.startsWith(folder)) && !mount.startsWith(`${folders.state}/`),
+  );
+  for (const mount of others) await script(machine, 'umount --lazy "$1"', [mount]);
 }
 
 function holderProcess(site: Site, name: string): ManagedProcess {
