@@ -14,6 +14,7 @@ test('--help tells how to use it', () => {
 
 test.for([
   [['--tier', 'moon'], '--tier moon: must be "api", "storage" or "node"'],
+  [['--tier', 'node', '--nodes', '3'], '--nodes 3: must be 1 or 2'],
   [['--teir', 'api'], "Unknown option '--teir'"],
   [['bulid'], 'unknown argument bulid: the only command is "build"'],
 ] as const)('bad arguments %j are refused with a hint', ([args, message]) => {
@@ -21,6 +22,14 @@ test.for([
   expect(status).toBe(2);
   expect(stderr).toContain(message);
   expect(stderr).toContain('--help');
+});
+
+test('a node that cannot be made here is refused in one line', () => {
+  const { status, stderr } = run(['--tier', 'node'], { ...process.env, TMPDIR: '/var/tmp' });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(
+    /^a real node (?:needs root: |has a \/var of its own, and the temp folder \/var\/tmp lies in it: ).*\n$/,
+  );
 });
 
 test('without Go one line says what to install', () => {

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { ensureBuilt } from './build.ts';
 import { type Cluster, type ClusterOptions, startCluster } from './index.ts';
 import { interrupted } from './interrupt.ts';
+import { toolImage } from './node/images.ts';
 
 const usage = `The embedded control plane: real Kubernetes programs on loopback, all state in a temp folder.
 
@@ -73,10 +74,17 @@ The control plane is up at ${cluster.server}. In another terminal:
   kubectl auth can-i --list
   kubectl --kubeconfig ${cluster.kubeconfig('tenant-a')} auth whoami
 
-Users: admin, tenant-a, tenant-b (${folder}/users). Logs: ${folder}/logs. Requests: ${folder}/audit.log.
+${cluster.address.nodes.length === 0 ? '' : howToRunPods}Users: admin, tenant-a, tenant-b (${folder}/users). Logs: ${folder}/logs. Requests: ${folder}/audit.log.
 Ctrl-C stops it and removes all of it.
 `;
 }
+
+const howToRunPods = `Pods run. There is no registry: an image is imported, and asked for with imagePullPolicy: Never.
+
+  kubectl run hello --image=${toolImage} --image-pull-policy=Never --restart=Never -- echo hello
+  kubectl logs hello
+
+`;
 
 const command = readCommand(process.argv.slice(2));
 try {
@@ -88,5 +96,6 @@ try {
   else await serve(command);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  // Not only an exit code: who waits for Ctrl-C keeps the program alive.
+  process.exit(1);
 }
