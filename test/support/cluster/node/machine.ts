@@ -99,7 +99,8 @@ async function forgetOthers(machine: Machine, { folders }: Site): Promise<void> 
   const others = mountPoints(machine.holder.pid).filter(
     (mount) => work.some((folder) => mount.startsWith(folder)) && !mount.startsWith(`${folders.state}/`),
   );
-  for (const mount of others) await script(machine, 'umount --lazy "$1"', [mount]);
+  // One whose folder is removed outside goes by itself.
+  for (const mount of others) await script(machine, 'umount --lazy "$1" || ! mountpoint --quiet "$1"', [mount]);
 }
 
 function holderProcess(site: Site, name: string): ManagedProcess {
