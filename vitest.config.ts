@@ -5,7 +5,7 @@ const obstacle = machineObstacle();
 if (obstacle !== undefined) console.warn(`the tests of pods are NOT run here: ${obstacle}`);
 
 /**
- * Three tiers, told apart by folder: what a tier may touch is written in CONTRIBUTING.md. No test asserts a time; the limits are there to
+ * The tiers, told apart by folder: what a tier may touch is written in CONTRIBUTING.md. No test asserts a time; the limits are there to
  * end what hangs, and wide enough for a machine that is busy with other things. Files share one process, which saves each the loading of what
  * all of them import (0.6 s of CPU time): no module has a state of its own.
  */
@@ -55,9 +55,10 @@ export default defineConfig({
           include: obstacle === undefined ? ['test/e2e/node/**/*.test.ts'] : [],
           globalSetup: ['test/support/cluster/setup-node.ts'],
           sequence: { groupOrder: 3 },
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
+          testTimeout: 1_200_000,
+          hookTimeout: 1_200_000,
           fileParallelism: false,
+          isolate: false,
         },
       },
     ],

@@ -73,7 +73,14 @@ function storageClass(driver: DriverOptions, name: string, volumeBindingMode: st
     volumeBindingMode,
     allowVolumeExpansion: can(driver, 'EXPAND_VOLUME'),
     reclaimPolicy: 'Delete',
+    ...(driver.node === undefined ? {} : { allowedTopologies: [topologyTerm(driver, driver.node)] }),
   };
+}
+
+/** Without it, the scheduler may send the first consumer to a node without the driver, again and again: it does not ask who has which. */
+function topologyTerm(driver: DriverOptions, node: string): object {
+  const segments = segmentsOf({ name: csiNameOf(driver), node, without: new Set(), topology: true });
+  return { matchLabelExpressions: Object.entries(segments).map(([key, value]) => ({ key, values: [value] })) };
 }
 
 function snapshotClass(driver: DriverOptions): Manifest {
