@@ -93,7 +93,7 @@ function configOf(image: BuiltImage, spec: ContainerSpec): object {
     linux: {
       ...config.linux,
       namespaces: config.linux.namespaces.filter(({ type }) => type !== 'network'),
-      cgroupsPath: `/${idOf(spec)}`,
+      cgroupsPath: `/${basename(spec.folder)}/${spec.name}`,
     },
   };
 }
