@@ -1,13 +1,12 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'undici';
-import { parseAllDocuments } from 'yaml';
 import { issueAuthority, issueServing } from '../../certs/issue.ts';
 import { type Cluster, type ManagedProcess, startCluster, until } from '../support/cluster/index.ts';
 import { freePort } from '../support/cluster/ports.ts';
-import { type RunningWebhook, startWebhook } from '../support/webhook.ts';
+import { type RunningWebhook, renderConfigurations, startWebhook } from '../support/webhook.ts';
 import { sum } from './stats.ts';
 
 /**
@@ -207,22 +206,9 @@ async function startBare(cluster: Cluster, agent: Agent): Promise<Bare> {
   };
 }
 
-interface Configuration {
-  readonly kind: string;
-  readonly webhooks: readonly {
-    readonly name: string;
-    readonly clientConfig: { readonly service?: { readonly path: string } };
-  }[];
-}
-
 /** Clonegate's configurations for its namespace only, and copies of them, conditions included, that call the bare webhook for the other. */
 async function confine(cluster: Cluster, { url, ca }: Bare): Promise<void> {
-  const text = readFileSync(
-    new URL('../../charts/clonegate/manifests/webhook-configurations.yaml', import.meta.url),
-    'utf8',
-  );
-  for (const document of parseAllDocuments(text)) {
-    const configuration = document.toJS() as Configuration;
+  for (const configuration of await renderConfigurations()) {
     const value = selectorOf('clonegate');
     const patch = configuration.webhooks.map((_, at) => ({
       op: 'add',
@@ -234,7 +220,7 @@ async function confine(cluster: Cluster, { url, ca }: Bare): Promise<void> {
       ...webhook,
       name: webhook.name.replace('clonegate.io', 'bench.example.com'),
       clientConfig: {
-        url: `${url}${webhook.clientConfig.service?.path}`,
+        url: `${url}${webhook.clientConfig.service.path}`,
         caBundle: Buffer.from(ca).toString('base64'),
       },
       namespaceSelector: selectorOf('bare'),

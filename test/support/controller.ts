@@ -5,7 +5,8 @@ import { request } from 'undici';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
 import type { ClusterAccess, ManagedProcess } from './cluster/index.ts';
 import { freePort } from './cluster/ports.ts';
-import { applyNarrowed } from './roles.ts';
+import { applyRights } from './helm/apply.ts';
+import { releaseNamespace } from './helm/chart.ts';
 import type { Runner } from './webhook.ts';
 
 /** The real controller as a process beside a cluster, under its own ServiceAccount and with the rights that its manifest gives it. */
@@ -40,7 +41,7 @@ export interface RunningController {
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const namespace = 'clonegate-system';
+const namespace = releaseNamespace;
 const account = 'clonegate-controller';
 
 /** Installs what the controller needs and starts it. @returns when it leads. */
@@ -81,25 +82,12 @@ export async function startController(
   return { process: program, keys, opsUrl };
 }
 
-/** Namespace, definitions, ServiceAccount and rights; again and again without harm. */
+/** Namespace, definitions, ServiceAccounts and rights; again and again without harm. */
 export async function installController(
   cluster: Pick<ClusterAccess, 'kubectl'>,
   namespaces: readonly string[] = [],
 ): Promise<void> {
-  const kubectl = async (...args: string[]): Promise<void> => {
-    const { code, stderr } = await cluster.kubectl(args);
-    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
-  };
-  const manifest = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
-  const { code, stderr } = await cluster.kubectl(['apply', '--server-side', '-f', '-'], {
-    input: JSON.stringify(manifest),
-  });
-  if (code !== 0) throw new Error(`namespace ${namespace}: ${stderr}`);
-  const chart = join(root, 'charts/clonegate');
-  const rights = namespaces.length === 0 ? ['-f', join(chart, 'manifests/controller.yaml')] : [];
-  await kubectl('apply', '--server-side', '-f', join(chart, 'crds'), ...rights);
-  if (namespaces.length > 0) await applyNarrowed(cluster, 'controller.yaml', namespaces);
-  await kubectl('wait', '--for=condition=Established', '--timeout=180s', '-f', join(chart, 'crds'));
+  await applyRights(cluster, namespaces);
 }
 
 /** @returns the flags that name the files. */

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { parseAllDocuments } from 'yaml';
+import { objectsOf, type Rendered, renderText } from './helm/chart.ts';
 
 /** The shipped ValidatingAdmissionPolicies and their bindings, as far as tests look at them. */
 
@@ -9,10 +7,8 @@ interface Expression {
   readonly expression: string;
 }
 
-export interface PolicyManifest {
-  readonly apiVersion: string;
+export interface PolicyManifest extends Rendered {
   readonly kind: 'ValidatingAdmissionPolicy' | 'ValidatingAdmissionPolicyBinding';
-  readonly metadata: { readonly name: string };
   readonly spec: {
     readonly failurePolicy?: string;
     readonly matchConditions?: readonly Expression[];
@@ -23,13 +19,14 @@ export interface PolicyManifest {
   };
 }
 
-const manifests = new URL('../../charts/clonegate/manifests/', import.meta.url);
+/** Both, as the chart renders them with its defaults. */
+export async function renderPolicies(): Promise<string> {
+  return await renderText({
+    set: ['policies.cloneSource.enabled=true', 'policies.guardAnnotations.enabled=true'],
+    only: ['policies/clone-source.yaml', 'policies/guard-annotations.yaml'],
+  });
+}
 
-export const policyFiles: readonly string[] = ['policy-clone-source.yaml', 'policy-guard-annotations.yaml'].map(
-  (file) => fileURLToPath(new URL(file, manifests)),
-);
-
-export function readPolicies(): readonly PolicyManifest[] {
-  const texts = policyFiles.map((file) => readFileSync(file, 'utf8'));
-  return texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as PolicyManifest));
+export async function readPolicies(): Promise<readonly PolicyManifest[]> {
+  return objectsOf(await renderPolicies()) as readonly PolicyManifest[];
 }

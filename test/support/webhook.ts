@@ -1,14 +1,14 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
-import { parseAllDocuments } from 'yaml';
 import { type Issued, issueAuthority, issueServing } from '../../certs/issue.ts';
 import { annotations } from '../../shared/api/names.ts';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
 import { type Cluster, type ManagedProcess, type RunOptions, until } from './cluster/index.ts';
 import { freePort } from './cluster/ports.ts';
-import { applyNarrowed } from './roles.ts';
+import { applyObjects, applyRights } from './helm/apply.ts';
+import { type Rendered, releaseNamespace, renderChart } from './helm/chart.ts';
 
 /**
  * The real webhook as a process beside a cluster: under its own ServiceAccount with the rights that its manifest gives it, with keys and a
@@ -67,8 +67,7 @@ export interface RunningWebhook {
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const chart = join(root, 'charts/clonegate');
-const namespace = 'clonegate-system';
+const namespace = releaseNamespace;
 const account = 'clonegate-webhook';
 
 /** Installs what the webhook needs, starts it, and has the API server call it. @returns when it is called. */
@@ -111,45 +110,45 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
   return { process: process_, keys, url, ca, authority, opsUrl };
 }
 
-/** Namespace, definitions, ServiceAccount and rights; again and again without harm. */
+/** Namespace, definitions, ServiceAccounts and rights; again and again without harm. */
 export async function installWebhook(
   cluster: Pick<Cluster, 'kubectl'>,
   namespaces: readonly string[] = [],
 ): Promise<void> {
-  await apply(cluster, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
-  const crds = join(chart, 'crds');
-  const rights = join(chart, 'manifests/webhook-account.yaml');
-  await kubectl(cluster, 'apply', '--server-side', '-f', crds, ...(namespaces.length === 0 ? ['-f', rights] : []));
-  if (namespaces.length > 0) await applyNarrowed(cluster, 'webhook-account.yaml', namespaces);
-  await kubectl(cluster, 'wait', '--for=condition=Established', '--timeout=180s', '-f', crds);
+  await applyRights(cluster, namespaces);
 }
 
-interface Configuration {
-  readonly kind: string;
-  readonly webhooks: readonly { readonly clientConfig: { readonly service: { readonly path: string } } }[];
+export interface Configuration extends Rendered {
+  readonly webhooks: readonly {
+    readonly name: string;
+    readonly clientConfig: { readonly service: { readonly path: string } };
+  }[];
 }
 
-/** The shipped configurations, with our address in them and whom to trust, if that is known. @returns when the API server heeds them. */
+/** The chart's configurations. */
+export async function renderConfigurations(namespaces: readonly string[] = []): Promise<readonly Configuration[]> {
+  const set = [`namespaces=json:${JSON.stringify(namespaces)}`];
+  return (await renderChart({ only: ['webhook/configurations.yaml'], set })) as readonly Configuration[];
+}
+
+/** The same, with our address in them and whom to trust, if that is known. @returns when the API server heeds them. */
 async function configure(
   cluster: Cluster,
   url: string,
   ca: string | undefined,
   namespaces: readonly string[],
 ): Promise<void> {
-  const only = { key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces };
-  const text = readFileSync(join(chart, 'manifests/webhook-configurations.yaml'), 'utf8');
-  for (const document of parseAllDocuments(text)) {
-    const configuration = document.toJS() as Configuration;
-    const webhooks = configuration.webhooks.map((webhook) => ({
+  const configurations = (await renderConfigurations(namespaces)).map((configuration) => ({
+    ...configuration,
+    webhooks: configuration.webhooks.map((webhook) => ({
       ...webhook,
-      ...(namespaces.length === 0 ? {} : { namespaceSelector: { matchExpressions: [only] } }),
       clientConfig: {
         url: `${url}${webhook.clientConfig.service.path}`,
         ...(ca === undefined ? {} : { caBundle: Buffer.from(ca).toString('base64') }),
       },
-    }));
-    await apply(cluster, { ...configuration, webhooks });
-  }
+    })),
+  }));
+  await applyObjects(cluster, configurations);
   await until('the API server to call the webhook', () => isCalled(cluster, namespaces[0]));
 }
 
@@ -190,18 +189,6 @@ function write(folder: string, file: string, text: string): string {
   const path = join(folder, file);
   writeFileSync(path, text, { mode: 0o600 });
   return path;
-}
-
-async function apply(cluster: Pick<Cluster, 'kubectl'>, manifest: object): Promise<void> {
-  const { code, stderr } = await cluster.kubectl(['apply', '--server-side', '-f', '-'], {
-    input: JSON.stringify(manifest),
-  });
-  if (code !== 0) throw new Error(`kubectl apply: ${stderr}`);
-}
-
-async function kubectl(cluster: Pick<Cluster, 'kubectl'>, ...args: readonly string[]): Promise<void> {
-  const { code, stderr } = await cluster.kubectl(args);
-  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
 }
 
 async function isReady(opsUrl: string): Promise<boolean> {

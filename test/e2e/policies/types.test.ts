@@ -1,20 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sharedCluster } from '../../support/cluster/shared.ts';
 import { until } from '../../support/cluster/until.ts';
+import { applyChart } from '../../support/helm/apply.ts';
 import { type PolicyManifest, readPolicies } from '../../support/policies.ts';
 
 /** kube-controller-manager holds every expression of a policy against the definition of DataVolume. */
 
 const cluster = sharedCluster();
-const crds = fileURLToPath(new URL('../../../charts/clonegate/crds', import.meta.url));
-const policies = readPolicies().filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+const policies = (await readPolicies()).filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
 
-beforeAll(async () => {
-  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', crds]);
-  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=180s', '-f', crds]);
-});
+beforeAll(async () => await applyChart(cluster, ({ kind }) => kind === 'CustomResourceDefinition'));
 afterAll(async () => await cluster.close());
 
 interface Checked {

@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { cloneSourcerRole, groups, reservedAnnotations, sourceSubresource } from '../../../shared/api/names.ts';
-import { policyFiles, readPolicies } from '../../support/policies.ts';
+import { readPolicies, renderPolicies } from '../../support/policies.ts';
 
 /** What the manifests say, held against the tables in code. */
 
-const texts = policyFiles.map((file) => readFileSync(file, 'utf8'));
-const manifests = readPolicies();
+const text = await renderPolicies();
+const manifests = await readPolicies();
 const policies = manifests.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
 const expressions = policies.map(({ spec }) =>
   [...(spec.matchConditions ?? []), ...(spec.variables ?? []), ...(spec.validations ?? [])].map(
@@ -27,7 +26,7 @@ describe('the policies', () => {
     expect(source.join('\n')).toMatch(
       new RegExp(`${asked.replaceAll(/[.()]/g, String.raw`\$&`)}[^]*check\\('${verb}'\\)`),
     );
-    expect(texts.join('\n')).toContain(`--clusterrole=${cloneSourcerRole} `);
+    expect(text).toContain(`--clusterrole=${cloneSourcerRole} `);
   });
 
   test('put no two questions to the authorizer into one expression, which would cost too much', () => {
@@ -52,7 +51,7 @@ describe('the policies', () => {
   });
 
   test('speak of datavolumes alone', () => {
-    const rules = texts.flatMap((text) => [...text.matchAll(/apiGroups: (.*)\n.*\n.*\n\s+resources: (.*)/g)]);
+    const rules = [...text.matchAll(/apiGroups: (.*)\n.*\n.*\n\s+resources: (.*)/g)];
     expect(rules.map(([, group, resources]) => [group, resources])).toEqual([
       [`[${groups.cdi}]`, '[datavolumes]'],
       [`[${groups.cdi}]`, '[datavolumes]'],

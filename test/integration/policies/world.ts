@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'undici';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
+import type { ClusterAccess } from '../../support/cluster/index.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import { sharedCluster } from '../../support/cluster/shared.ts';
 import { until } from '../../support/cluster/until.ts';
-import { type PolicyManifest, policyFiles, readPolicies } from '../../support/policies.ts';
+import { applyChart, applyObjects, isAccountOrRight } from '../../support/helm/apply.ts';
+import { type PolicyManifest, readPolicies } from '../../support/policies.ts';
 
 /** The shipped policies in force on the shared API server, no webhook at all, and people with rights in two namespaces. */
 
@@ -69,7 +70,6 @@ export const mayClone: Question = {
   name: 'win10',
 };
 
-const chart = fileURLToPath(new URL('../../../charts/clonegate/', import.meta.url));
 export const admin: Person = { name: 'admin', groups: ['system:masters'] };
 export const nobody: Person = { name: 'nobody', groups: ['system:authenticated'] };
 export const controller: Person = {
@@ -148,32 +148,29 @@ export async function openWorld(): Promise<World> {
       });
     },
     turn: async (name, expression, look) => {
-      const policies = readPolicies().map((policy) => withVariable(policy, name, expression));
-      await kubectl(applied, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: policies }));
+      await applyObjects(
+        cluster,
+        (await readPolicies()).map((policy) => withVariable(policy, name, expression)),
+      );
       await until(`${name} to be ${expression}`, look);
     },
     [Symbol.asyncDispose]: async () => {
-      await kubectl(['delete', ...policyFiles.flatMap((file) => ['-f', file])]);
+      const names = (await readPolicies()).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+      await kubectl(['delete', ...names]);
       // Who comes after us on this API server shall not meet them.
       await until('the policies to be gone', async () => (await probe(world)) === undefined);
       await dispatcher.destroy();
       await cluster.close();
     },
   };
-  await install(world);
+  await install(world, cluster);
   return world;
 }
 
-const applied = ['apply', '--server-side', '--force-conflicts', '-f', '-'];
-
-async function install(world: World): Promise<void> {
+async function install(world: World, cluster: ClusterAccess): Promise<void> {
   const { team, kubectl } = world;
-  const system = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'clonegate-system' } };
-  await kubectl(applied, JSON.stringify(system));
-  const manifests = ['webhook-account.yaml', 'controller.yaml'].flatMap((file) => ['-f', `${chart}manifests/${file}`]);
-  const policies = policyFiles.flatMap((file) => ['-f', file]);
-  await kubectl(['apply', '--server-side', '--force-conflicts', '-f', `${chart}crds`, ...manifests, ...policies]);
-  await kubectl(['wait', '--for=condition=Established', '--timeout=180s', '-f', `${chart}crds`]);
+  await applyChart(cluster, isAccountOrRight);
+  await applyObjects(cluster, await readPolicies());
   const verbs = '--verb=create,patch,get,list,delete';
   const resources = '--resource=datavolumes.cdi.kubevirt.io,datavolumes.cdi.kubevirt.io/status';
   await kubectl(['create', 'role', 'editor', verbs, resources, '-n', team]);

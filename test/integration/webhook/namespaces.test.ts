@@ -5,7 +5,7 @@ import { annotations, finalizer } from '../../../shared/api/names.ts';
 import type { PersistentVolumeClaim } from '../../../shared/api/objects.ts';
 import { type AuditEvent, type Cluster, startCluster, until } from '../../support/cluster/index.ts';
 import { type RunningController, startController } from '../../support/controller.ts';
-import { applyNarrowed } from '../../support/roles.ts';
+import { applyRights } from '../../support/helm/apply.ts';
 import { type RunningWebhook, startWebhook } from '../../support/webhook.ts';
 import { clone, create, created, must, setScene } from './scene.ts';
 
@@ -71,7 +71,7 @@ describe('with Roles only', () => {
 
   test('a namespace that comes later is served then', async () => {
     await must(cluster.kubectl(['create', 'namespace', 'later']));
-    for (const file of ['webhook-account.yaml', 'controller.yaml']) await applyNarrowed(cluster, file, served);
+    await applyRights(cluster, served);
     await must(
       cluster.kubectl([
         'create',

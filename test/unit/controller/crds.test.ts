@@ -1,7 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { dataSources, dataVolumes, storageProfiles } from '../../../shared/kube/resource.ts';
+import { type Rendered, renderChart } from '../../support/helm/chart.ts';
 
 interface Schema {
   readonly type?: string;
@@ -29,18 +28,16 @@ interface Definition {
   };
 }
 
-const folder = new URL('../../../charts/clonegate/crds/', import.meta.url);
-
 const definitions = new Map(
-  readdirSync(folder).map((file): [string, Definition] => [
-    file.replace('.yaml', ''),
-    parse(readFileSync(new URL(file, folder), 'utf8')) as Definition,
-  ]),
+  (await renderChart())
+    .filter(({ kind }) => kind === 'CustomResourceDefinition')
+    .map((object) => object as Rendered & Definition)
+    .map((object): [string, Definition] => [object.spec.names.plural, object]),
 );
 
 function definition(plural: string): Definition {
   const found = definitions.get(plural);
-  if (found === undefined) throw new Error(`no file ${plural}.yaml`);
+  if (found === undefined) throw new Error(`no definition of ${plural}`);
   return found;
 }
 

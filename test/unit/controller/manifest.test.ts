@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { objectsOf, type Rendered, renderText } from '../../support/helm/chart.ts';
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -16,8 +15,8 @@ interface Manifest {
   readonly subjects?: readonly object[];
 }
 
-const text = readFileSync(new URL('../../../charts/clonegate/manifests/controller.yaml', import.meta.url), 'utf8');
-const manifests = parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+const text = await renderText({ only: ['controller/rbac.yaml'] });
+const manifests = objectsOf(text) as readonly (Rendered & Manifest)[];
 
 /** `verb group/resource`, for all rules of a kind. */
 function rightsOf(kind: string): readonly string[] {
