@@ -3,6 +3,7 @@ import { reporters } from '../shared/api/names.ts';
 import { policyFactsOf } from '../shared/decision/facts.ts';
 import { type Client, createClient, type Watcher } from '../shared/kube/client.ts';
 import { type Connection, connect } from '../shared/kube/connection.ts';
+import { servedResources } from '../shared/kube/discovery.ts';
 import { createRecorder, type Recorder } from '../shared/kube/events.ts';
 import { createElector } from '../shared/kube/lease.ts';
 import { createServed } from '../shared/kube/served.ts';
@@ -19,6 +20,7 @@ import { openVerifyingKeys, type VerifyingKeys } from '../shared/trust/keyring.t
 import { createExpectations } from './expectations.ts';
 import { createLeading } from './lead.ts';
 import { createReconcile } from './reconcile.ts';
+import { createRivalGuard } from './rival.ts';
 import { createSharing } from './sharing.ts';
 import { lookup } from './stores.ts';
 import { runSweeper } from './sweep.ts';
@@ -112,6 +114,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     recording(recorder),
     watches,
     keys.lookout,
+    ...(settings.executor === 'clonegate' ? [rivalGuard(connection, log)] : []),
     createLeading({ elector, stores, served, reconcile, turns, sweeper, workers, clock, random, log, metrics }),
   ];
 }
@@ -119,6 +122,13 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
 /** Closed after everything that uses it. */
 function connected(connection: Connection): Component {
   return { name: 'connection', start: async () => undefined, stop: async () => connection.close() };
+}
+
+function rivalGuard(connection: Connection, log: RunOptions['log']): Component {
+  const sender = { connection, clock, random };
+  const served = async (signal: AbortSignal): Promise<readonly string[]> =>
+    await servedResources(sender, 'cdi.kubevirt.io/v1beta1', { signal });
+  return createRivalGuard({ served, clock, log });
 }
 
 function recording(recorder: Recorder): Component {

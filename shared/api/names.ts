@@ -12,6 +12,7 @@ export const groups = {
   coordination: 'coordination.k8s.io',
   events: 'events.k8s.io',
   admission: 'admissionregistration.k8s.io',
+  apps: 'apps',
 } as const;
 
 export const annotations = {

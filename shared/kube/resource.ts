@@ -84,6 +84,8 @@ export const localSubjectAccessReviews = resource<SubjectAccessReview>(
   'localsubjectaccessreviews',
 );
 export const leases = resource<Lease>(groups.coordination, 'v1', 'Lease', 'leases');
+/** Only scaled. */
+export const deployments = resource<KubeObject>(groups.apps, 'v1', 'Deployment', 'deployments');
 export const secrets = resource<Secret>('', 'v1', 'Secret', 'secrets');
 export const configMaps = resource<ConfigMap>('', 'v1', 'ConfigMap', 'configmaps');
 export const mutatingConfigurations = resource<WebhookConfiguration>(

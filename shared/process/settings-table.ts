@@ -14,11 +14,11 @@ import {
 } from './values.ts';
 
 /**
- * Every setting of both programs, once. `leaseDuration` is the flag `--lease-duration` and the variable `CLONEGATE_LEASE_DURATION`;
+ * Every setting of all programs, once. `leaseDuration` is the flag `--lease-duration` and the variable `CLONEGATE_LEASE_DURATION`;
  * settings.ts reads them.
  */
 
-export type Program = 'webhook' | 'controller';
+export type Program = 'webhook' | 'controller' | 'hooks';
 
 /** What a default may be made from. */
 export interface Surroundings {
@@ -51,9 +51,13 @@ function row<const P extends Program, T>(
 
 const modes = ['enforce', 'shadow'] as const;
 const quotaModes = ['warn', 'deny', 'off'] as const;
+const all = ['webhook', 'controller', 'hooks'] as const;
 const both = ['webhook', 'controller'] as const;
 const webhook = ['webhook'] as const;
 const controller = ['controller'] as const;
+const hooks = ['hooks'] as const;
+/** Who may lead. */
+const leaders = ['controller', 'hooks'] as const;
 const port = integer(0, 65_535);
 /** Milliseconds; a hundred years. */
 const years = 3_155_760_000_000;
@@ -61,22 +65,22 @@ const withKeys = { fallback: '', requiredWith: { setting: 'stampKeys', value: 'f
 const withFiles = { fallback: '', requiredWith: { setting: 'certificates', value: 'files' } } as const;
 
 export const table = {
-  logLevel: row(both, choice<LogLevel>(logLevels), 'Lines below this level are not printed.', { fallback: 'info' }),
-  kubeconfig: row(both, path, 'Kubeconfig file to reach the API server by.', {
+  logLevel: row(all, choice<LogLevel>(logLevels), 'Lines below this level are not printed.', { fallback: 'info' }),
+  kubeconfig: row(all, path, 'Kubeconfig file to reach the API server by.', {
     fallback: '',
     fallbackDoc: 'the ServiceAccount in a pod, else the default kubeconfig',
   }),
-  namespace: row(both, namespaceName, 'Namespace that Clonegate itself runs in.', {
+  namespace: row(all, namespaceName, 'Namespace that Clonegate itself runs in.', {
     fallback: 'clonegate-system',
     alias: 'POD_NAMESPACE',
   }),
   namespaces: row(
-    both,
+    all,
     namespaceNames,
     'Namespaces that are served: DataVolumes and sources elsewhere are refused at admission and never looked at. Takes Roles in these instead of ClusterRoles.',
     { fallback: [], fallbackDoc: 'all' },
   ),
-  podName: row(both, text, 'Name of this pod; reported in events and leases.', {
+  podName: row(all, text, 'Name of this pod; reported in events and leases.', {
     fallback: (around) => around.hostname,
     fallbackDoc: 'host name',
     alias: 'POD_NAME',
@@ -183,7 +187,7 @@ export const table = {
     fallbackDoc: '<namespace>',
   }),
   mode: row(
-    webhook,
+    ['webhook', 'hooks'],
     choice(modes),
     'enforce refuses; shadow lets pass, warns and records what it would have refused.',
     {
@@ -225,16 +229,16 @@ export const table = {
     'Image of the pod that mounts a clone when only a node can make its file system grow; it has to stay up and nothing more.',
     { fallback: 'registry.k8s.io/pause:3.10.1' },
   ),
-  leaseName: row(controller, text, 'Name of the Lease that replicas elect their leader by.', {
+  leaseName: row(leaders, text, 'Name of the Lease that replicas elect their leader by.', {
     fallback: 'clonegate-controller',
   }),
-  leaseDuration: row(controller, duration(1000), 'How long a leader that went silent is still waited for.', {
+  leaseDuration: row(leaders, duration(1000), 'How long a leader that went silent is still waited for.', {
     fallback: 15_000,
   }),
-  renewDeadline: row(controller, duration(1000), 'A leader that could not renew for so long steps down.', {
+  renewDeadline: row(leaders, duration(1000), 'A leader that could not renew for so long steps down.', {
     fallback: 10_000,
   }),
-  retryPeriod: row(controller, duration(100), 'Time between two tries to get or renew the Lease.', { fallback: 2000 }),
+  retryPeriod: row(leaders, duration(100), 'Time between two tries to get or renew the Lease.', { fallback: 2000 }),
   executor: row(
     controller,
     choice(['clonegate', 'cdi'] as const),
@@ -277,4 +281,12 @@ export const table = {
     'What to do, hourly, with temporary objects whose DataVolume does not exist any more.',
     { fallback: 'remove' },
   ),
+
+  uninstallWait: row(hooks, duration(0), 'How long clones under way are waited for before they are cut off.', {
+    fallback: 60_000,
+  }),
+  verifyNamespace: row(hooks, namespaceName, 'Namespace in which a clone is tried by dry run.', {
+    fallback: (around) => around.namespace,
+    fallbackDoc: '<namespace>',
+  }),
 } as const;

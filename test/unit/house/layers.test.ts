@@ -14,6 +14,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // A program of its own, in an image of its own; before the room around it, which is found by the same prefix.
   'controller/mover': ['controller/mover', 'shared/api', 'shared/process'],
   controller: ['controller', 'shared'],
+  // What an uninstall leaves to be cleaned up is what the controller cleans up, by the same code.
+  hooks: ['hooks', 'controller', 'shared'],
   // It bundles the others by their names and imports none.
   image: ['image'],
 };
@@ -22,7 +24,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 const pure = ['shared/api/', 'shared/decision/'];
 
 const root = join(import.meta.dirname, '../../..');
-const files = globSync('{shared,certs,webhook,controller,image}/**/*.ts', { cwd: root });
+const files = globSync('{shared,certs,webhook,controller,hooks,image}/**/*.ts', { cwd: root });
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8');
