@@ -57,6 +57,12 @@ integration: tools ## Run the integration tests (real API server)
 e2e: tools ## Run the end-to-end tests (whole control plane, CSI driver, bytes; as root also pods on a real node)
 	vitest run $(if $(filter rotation,$(ONLY)),--project integration,--project e2e --project node) $(filter)
 
+.PHONY: chart chart-readme
+chart: tools ## Lint, render and try the chart: every mode, both Helms, oldest and newest Kubernetes, a real API server
+	vitest run --project unit --project integration test/unit/chart test/integration/chart
+chart-readme: install ## Write the table of values into the chart's README
+	@node test/unit/chart/write-readme.ts
+
 .PHONY: check
 check: install ## Types, lint, format, layer rules, docs held against the tables
 	tsc --noEmit

@@ -65,7 +65,9 @@ annotations:
 {{- /* A flag for every setting, so that `kubectl describe` shows all that a program was told. Takes a dict of flag to value. */ -}}
 {{- define "clonegate.flags" -}}
 {{- range $flag, $value := . }}
-- --{{ $flag }}={{ if kindIs "slice" $value }}{{ join "," $value }}{{ else if kindIs "float64" $value }}{{ int64 $value }}{{ else }}{{ $value }}{{ end }}
+{{- $text := kindIs "float64" $value | ternary (int64 $value | toString) (toString $value) }}
+{{- if kindIs "slice" $value }}{{ $text = join "," $value }}{{ end }}
+- {{ printf "--%s=%s" $flag $text | quote }}
 {{- end }}
 {{- end -}}
 

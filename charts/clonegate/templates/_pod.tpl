@@ -78,7 +78,7 @@ spec:
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           command: [/nodejs/bin/node, /app/{{ .component }}.mjs]
           args:
-            {{- include "clonegate.flags" .flags | nindent 12 }}
+            {{- include "clonegate.flags" .flags | trim | nindent 12 }}
             {{- with $pod.extraArgs }}
             {{- toYaml . | nindent 12 }}
             {{- end }}

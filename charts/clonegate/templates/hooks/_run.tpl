@@ -22,7 +22,7 @@ containers:
     imagePullPolicy: {{ $root.Values.image.pullPolicy }}
     command: [/nodejs/bin/node, /app/hooks.mjs, {{ .command }}]
     args:
-      {{- include "clonegate.flags" .flags | nindent 6 }}
+      {{- include "clonegate.flags" .flags | trim | nindent 6 }}
     env:
       - name: POD_NAME
         valueFrom:

@@ -1,0 +1,68 @@
+import { type Cluster, until } from '../../support/cluster/index.ts';
+import type { Major } from '../../support/helm/binaries.ts';
+import { chartFolder, releaseNamespace, runHelm, valueArgs } from '../../support/helm/chart.ts';
+
+/** The chart as a release, by helm's own commands. */
+export class Release {
+  readonly #cluster: Cluster;
+  readonly #set: readonly string[];
+  /** Of both majors, in turn. */
+  helm: Major = 'helm4';
+
+  constructor(cluster: Cluster, set: readonly string[]) {
+    this.#cluster = cluster;
+    this.#set = set;
+  }
+
+  /** @returns what helm prints. @throws Error with what it says. */
+  async run(command: string, ...args: readonly string[]): Promise<string> {
+    const line = [command, ...args, `--namespace=${releaseNamespace}`];
+    const { code, stdout, stderr } = await runHelm(line, this.helm, { KUBECONFIG: this.#cluster.kubeconfig('admin') });
+    if (code !== 0) throw new Error(`${this.helm} ${line.join(' ')}: ${stderr}${stdout}`);
+    return stdout;
+  }
+
+  async install(...set: readonly string[]): Promise<string> {
+    const values = valueArgs({ set: [...this.#set, ...set] });
+    return await this.run(
+      'install',
+      'clonegate',
+      chartFolder,
+      '--create-namespace',
+      '--wait',
+      '--timeout=3m',
+      ...values,
+    );
+  }
+
+  async upgrade(...set: readonly string[]): Promise<string> {
+    const values = valueArgs({ set: [...this.#set, ...set] });
+    return await this.run('upgrade', 'clonegate', chartFolder, '--wait', '--timeout=3m', ...values);
+  }
+
+  /** The text of a second render with the values of the first. */
+  async template(...set: readonly string[]): Promise<string> {
+    return await this.run(
+      'template',
+      'clonegate',
+      chartFolder,
+      '--no-hooks',
+      ...valueArgs({ set: [...this.#set, ...set] }),
+    );
+  }
+}
+
+/** A dry run of a clone by the admin, until it comes back as wanted. */
+export async function untilCalled(cluster: Cluster): Promise<void> {
+  await until('the webhook to be called', async () => {
+    const { stdout } = await cluster.kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], {
+      input: JSON.stringify({
+        apiVersion: 'cdi.kubevirt.io/v1beta1',
+        kind: 'DataVolume',
+        metadata: { name: 'probe', namespace: 'default' },
+        spec: { source: { pvc: { namespace: 'default', name: 'probed' } }, storage: {} },
+      }),
+    });
+    return stdout.includes('clonegate.io/stamp');
+  });
+}
