@@ -36,7 +36,7 @@ async function reach({ kubeconfig }: Settings<'hooks'>) {
 async function runVerify(settings: Settings<'hooks'>, log: Logger): Promise<void> {
   const { connection, client } = await reach(settings);
   try {
-    await verify({ client, log, namespace: settings.verifyNamespace, mode: settings.mode });
+    await verify({ client, clock, log, namespace: settings.verifyNamespace, mode: settings.mode });
   } finally {
     await connection.close();
   }

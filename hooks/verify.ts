@@ -3,6 +3,7 @@ import { annotations } from '../shared/api/names.ts';
 import type { Client } from '../shared/kube/client.ts';
 import { ApiError } from '../shared/kube/errors.ts';
 import { dataVolumes } from '../shared/kube/resource.ts';
+import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
 
 /**
@@ -11,6 +12,7 @@ import type { Logger } from '../shared/process/log.ts';
  */
 export interface VerifyOptions {
   readonly client: Pick<Client, 'create'>;
+  readonly clock: Pick<Clock, 'elapsed' | 'sleep'>;
   readonly log: Logger;
   /** Where the two are tried. */
   readonly namespace: string;
@@ -34,12 +36,24 @@ export async function verify(options: VerifyOptions): Promise<void> {
   log.info({ source: `${refusedSource.namespace}/${refusedSource.name}`, said }, 'A clone that is not was refused');
 }
 
-async function expectAllowed({ client, namespace }: VerifyOptions): Promise<void> {
-  const volume = await attempt(client, namespace, { namespace, name: allowedSource });
-  if (volume instanceof ApiError)
-    throw new Error(`a clone that is allowed was refused: ${volume.message}`, { cause: volume });
-  if (!isStamped(volume))
-    throw new Error('a clone that is allowed came back without a stamp: API servers do not call the webhook');
+/** Milliseconds. After an install, every API server hears by itself of the configuration, of whom to trust and of the rights. */
+const patience = 30_000;
+const pause = 1000;
+
+async function expectAllowed({ client, clock, namespace }: VerifyOptions): Promise<void> {
+  const deadline = clock.elapsed() + patience;
+  for (;;) {
+    const volume = await attempt(client, namespace, { namespace, name: allowedSource });
+    if (!(volume instanceof ApiError) && isStamped(volume)) return;
+    if (clock.elapsed() >= deadline) throw notAllowed(volume);
+    await clock.sleep(pause);
+  }
+}
+
+function notAllowed(answer: DataVolume | ApiError): Error {
+  return answer instanceof ApiError
+    ? new Error(`a clone that is allowed was refused: ${answer.message}`, { cause: answer })
+    : new Error('a clone that is allowed came back without a stamp: API servers do not call the webhook');
 }
 
 /** @returns the words of the refusal. */
@@ -60,7 +74,7 @@ async function attempt(
   pvc: { readonly namespace: string; readonly name: string },
 ): Promise<DataVolume | ApiError> {
   const spec = { source: { pvc }, storage: { resources: { requests: { storage: '1Gi' } } } };
-  const metadata = { namespace, name: 'clonegate-verify' };
+  const metadata = { namespace, name: 'clonegate-verify-target' };
   try {
     return await client.create(dataVolumes, { metadata, spec }, { dryRun: true });
   } catch (error) {

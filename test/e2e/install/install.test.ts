@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { finalizer, labels } from '../../../shared/api/names.ts';
 import type { WebhookConfiguration } from '../../../shared/api/objects.ts';
@@ -72,13 +73,21 @@ async function caBundle(): Promise<string> {
   return webhooks[0]?.clientConfig.caBundle ?? '';
 }
 
+/** What `helm test` says. @throws Error with what the program said. */
+async function tested(): Promise<string> {
+  return await release.run('test', 'clonegate', '--timeout=2m').catch((error: unknown) => {
+    const said = pods.logs('verify').map((file) => readFileSync(file, 'utf8'));
+    throw new Error(said.join('\n'), { cause: error });
+  });
+}
+
 describe('a release', () => {
   test('is installed by one command, and says what to do next', async () => {
     await everything.orphans();
     const notes = await release.install();
     expect(notes).toContain('helm test clonegate -n clonegate-system');
     expect(pods.running).toHaveLength(4);
-    expect(await release.run('test', 'clonegate', '--timeout=2m')).toMatch(/clonegate-verify[\s\S]*Succeeded/);
+    expect(await tested()).toMatch(/clonegate-verify[\s\S]*Succeeded/);
   });
 
   test('refuses a clone, and makes another', async () => {

@@ -5,6 +5,7 @@ import { annotations } from '../../../shared/api/names.ts';
 import type { Client } from '../../../shared/kube/client.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import { createLogger } from '../../../shared/process/log.ts';
+import { FakeClock } from '../../support/clock.ts';
 
 const log = createLogger({ level: 'silent', name: 'test' });
 
@@ -24,8 +25,10 @@ async function verified(allowed: Answer, refused: Answer, mode: 'enforce' | 'sha
     return { ...volume, metadata: { ...volume.metadata, annotations: stamp } };
   };
   const client = { create } as unknown as Pick<Client, 'create'>;
+  const clock = new FakeClock();
   try {
-    await verify({ client, log, namespace: 'clonegate-system', mode });
+    const verifying = verify({ client, clock, log, namespace: 'clonegate-system', mode });
+    await Promise.all([verifying, clock.advance(60_000)]);
     return 'works';
   } catch (error) {
     return (error as Error).message;
@@ -63,4 +66,19 @@ test.for<[string, Answer, Answer, 'enforce' | 'shadow', RegExp]>([
   ['shadow mode stamps it', 'stamped', 'stamped', 'shadow', /was stamped/],
 ])('%s', async ([, allowed, refused, mode, outcome]) => {
   expect(await verified(allowed, refused, mode)).toMatch(outcome);
+});
+
+test('what is allowed may take a moment to be so', async () => {
+  const answers: Answer[] = ['unstamped', forbidden('cannot create resource "datavolumes"'), 'stamped'];
+  const create = async (_kind: unknown, volume: DataVolume) => {
+    if (volume.spec.source?.pvc?.name !== allowedSource) throw denied;
+    const answer = answers.shift();
+    if (answer instanceof ApiError) throw answer;
+    return { ...volume, metadata: { annotations: answer === 'stamped' ? { [annotations.stamp]: 'x' } : {} } };
+  };
+  const clock = new FakeClock();
+  const client = { create } as unknown as Pick<Client, 'create'>;
+  const verifying = verify({ client, clock, log, namespace: 'clonegate-system', mode: 'enforce' });
+  await Promise.all([verifying, clock.advance(10_000)]);
+  expect(answers).toEqual([]);
 });
