@@ -60,6 +60,7 @@ e2e: tools ## Run the end-to-end tests (whole control plane, CSI driver, bytes; 
 .PHONY: chart chart-readme
 chart: tools ## Lint, render and try the chart: every mode, both Helms, oldest and newest Kubernetes, a real API server
 	vitest run --project unit --project integration test/unit/chart test/integration/chart
+	@node test/support/helm/conform.ts
 chart-readme: install ## Write the table of values into the chart's README
 	@node test/unit/chart/write-readme.ts
 
