@@ -93,7 +93,7 @@ class Node implements ProcessNode {
   }
 
   get running(): readonly string[] {
-    return [...this.#pods.values()].map(({ process: { name } }) => name);
+    return [...this.#pods.values()].flatMap(({ process: { name, pid } }) => (pid === undefined ? [] : [name]));
   }
 
   logs(component: string): readonly string[] {
@@ -126,6 +126,10 @@ class Node implements ProcessNode {
   async #look(): Promise<void> {
     const path = `/api/v1/namespaces/${this.#namespace}/pods?fieldSelector=spec.nodeName%3D${nodeName}`;
     const { items } = await this.#cluster.api.get<{ items: readonly NodePod[] }>(path);
+    // What has ended goes from the API server at once when it is deleted.
+    const listed = new Set(items.map(({ metadata }) => metadata.uid));
+    for (const [uid, { process: program }] of this.#pods)
+      if (!listed.has(uid) && program.pid === undefined) this.#pods.delete(uid);
     for (const pod of items) {
       const known = this.#pods.get(pod.metadata.uid);
       if (pod.metadata.deletionTimestamp !== undefined) this.#end(pod, known);

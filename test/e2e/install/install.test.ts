@@ -155,10 +155,10 @@ describe('a release', () => {
     await until('all processes to be gone', () => pods.running.length === 0);
     await everything.begin('nobody');
     await kubectl('delete', 'datavolume', '-n', everything.team, 'nobody', '--timeout=30s');
-    await faults.dispose();
   });
 
   test('comes back by the other helm, and the clone that was cut off goes on', async () => {
+    await cluster.faults('reflink').dispose();
     release.helm = 'helm3';
     await release.install();
     await untilCalled(cluster);
