@@ -3,4 +3,5 @@ export const programs = {
   webhook: 'webhook/main.ts',
   controller: 'controller/main.ts',
   copy: 'controller/mover/main.ts',
+  hooks: 'hooks/main.ts',
 } as const satisfies Readonly<Record<string, string>>;
