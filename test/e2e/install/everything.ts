@@ -101,8 +101,51 @@ export class Everything {
     });
   }
 
+  /**
+   * A DataSource that nobody knows is read once more by itself; and when the claim of a clone is deleted, it is cloned again, which is told as
+   * a repetition of the same event, by the same controller and by its successor.
+   */
+  async again(): Promise<void> {
+    const sourceRef = { kind: 'DataSource', namespace: this.#golden, name: 'unknown' };
+    await this.begin('from-nowhere', {}, { sourceRef }).catch(() => undefined);
+    const seen = async (verb: string): Promise<boolean> =>
+      (await this.#cluster.auditEvents()).some(
+        (event) =>
+          event.verb === verb &&
+          event.objectRef?.resource === 'events' &&
+          event.user.username.endsWith(':clonegate-controller'),
+      );
+    // Events of ten minutes are one; who comes from the one ten minutes into the next begins anew.
+    for (let tries = 0; tries < 3 && !((await seen('patch')) && (await seen('get'))); tries += 1) {
+      await this.#cloneAgain('cross');
+      await this.#restart();
+      await this.#cloneAgain('cross');
+      await until('the repetition to be counted', async () => await seen('patch'), { timeout: 20_000 }).catch(
+        () => undefined,
+      );
+    }
+  }
+
+  async #cloneAgain(name: string): Promise<void> {
+    const uidOf = async (): Promise<string> => {
+      const { stdout } = await this.#kubectl('get', 'pvc', '-n', this.team, name, '-o', 'jsonpath={.metadata.uid}');
+      return stdout;
+    };
+    const before = await uidOf();
+    await this.#kubectl('delete', 'pvc', '-n', this.team, name, '--timeout=60s');
+    await until(`${name} to be cloned again`, async () => (await uidOf()) !== before);
+    await this.succeeds(name);
+  }
+
   /** The controller's key is made anew where whoever installs has made an empty Secret for it. */
   async keysAreMadeByTheInstaller(): Promise<void> {
+    await this.#restart(async () => {
+      await this.#kubectl('delete', 'secret', '-n', releaseNamespace, 'clonegate-identity-key');
+      await this.#kubectl('create', 'secret', 'generic', '-n', releaseNamespace, 'clonegate-identity-key');
+    });
+  }
+
+  async #restart(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
     const own = ['-n', releaseNamespace];
     const deployment = 'deployment/clonegate-controller';
     await this.#kubectl('scale', ...own, deployment, '--replicas=0');
@@ -110,8 +153,7 @@ export class Everything {
       const pods = await this.#kubectl('get', 'pods', ...own, '-l=app.kubernetes.io/component=controller', '-o=name');
       return pods.stdout === '';
     });
-    await this.#kubectl('delete', 'secret', ...own, 'clonegate-identity-key');
-    await this.#kubectl('create', 'secret', 'generic', ...own, 'clonegate-identity-key');
+    await meanwhile();
     await this.#kubectl('scale', ...own, deployment, '--replicas=2');
     await this.#kubectl('rollout', 'status', ...own, deployment, '--timeout=120s');
   }

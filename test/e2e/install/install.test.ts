@@ -164,6 +164,7 @@ describe('a release', () => {
     await untilCalled(cluster);
     await everything.succeeds('cut-off');
     await until('its finalizer to be gone', async () => !(await everything.volume('cut-off')).metadata.finalizers);
+    await everything.again();
     await everything.keysAreMadeByTheInstaller();
   });
 });
