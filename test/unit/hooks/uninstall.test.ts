@@ -10,6 +10,7 @@ import { ApiError } from '../../../shared/kube/errors.ts';
 import type { Emission } from '../../../shared/kube/events.ts';
 import type { Elector } from '../../../shared/kube/lease.ts';
 import { dataVolumes, type Resource } from '../../../shared/kube/resource.ts';
+import { createServed } from '../../../shared/kube/served.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { FakeClock } from '../../support/clock.ts';
@@ -58,7 +59,8 @@ function setup(...names: readonly string[]) {
         clock,
         log: createLogger({ level: 'silent', name: 'test' }),
         metrics: createMetrics({ process: false }),
-        namespace: 'clonegate-system',
+        served: createServed([]),
+        self: { namespace: 'clonegate-system', podName: 'pod' },
         wait,
       },
       new AbortController().signal,
