@@ -10,6 +10,7 @@ import { programsIn } from './pods.ts';
 const modes: Readonly<Record<string, RenderOptions>> = {
   plain: {},
   elsewhere: { set: ['admission.url=https://clonegate.example.com'] },
+  limited: { set: ['namespaces=json:["team"]'] },
   files: {
     set: [
       'certificates.mode=existing',
