@@ -5,6 +5,7 @@ import type { WebhookConfiguration } from '../../../shared/api/objects.ts';
 import { Story } from '../../demo/story.ts';
 import { tell } from '../../demo/tell.ts';
 import { type AuditEvent, type Cluster, startCluster, until } from '../../support/cluster/index.ts';
+import { applyObjects } from '../../support/helm/apply.ts';
 import { releaseNamespace as namespace, objectsOf } from '../../support/helm/chart.ts';
 import { type PaperNode, startPaperNode } from '../../support/paper-node.ts';
 import { type ProcessNode, startProcessNode } from '../../support/process-node.ts';
@@ -218,4 +219,28 @@ describe('the rights of the chart', () => {
   ])('%s cannot do its work without the rules for %s', async (role, resource) => {
     await expect(everything.without(role, resource)).resolves.toBe('broken');
   });
+});
+
+/** Last, as nothing works afterwards. */
+test('where CDI comes, helm refuses to go on, and a controller that starts ends and says why', async () => {
+  const names = { kind: 'CDI', listKind: 'CDIList', plural: 'cdis', singular: 'cdi' };
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+  const definition = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'cdis.cdi.kubevirt.io' },
+    spec: {
+      group: 'cdi.kubevirt.io',
+      scope: 'Cluster',
+      names,
+      versions: [{ name: 'v1beta1', served: true, storage: true, schema }],
+    },
+  };
+  await applyObjects(cluster, [definition]);
+  await kubectl('wait', '--for=condition=Established', 'crd/cdis.cdi.kubevirt.io', '--timeout=60s');
+  await expect(release.upgrade()).rejects.toThrow(/Set executor=cdi, or remove CDI first/);
+  await kubectl('rollout', 'restart', '-n', namespace, 'deployment/clonegate-controller');
+  await until('a controller to say why it does not start', () =>
+    pods.logs('controller').some((file) => readFileSync(file, 'utf8').includes('start with --executor=cdi')),
+  );
 });
