@@ -6,15 +6,27 @@ import { apiVersionOf, claims, dataVolumes } from '../shared/kube/resource.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
 import { conditionOf } from './conditions.ts';
+import { rateOf } from './copy/progress.ts';
 import { type Observed, targetRef } from './observe.ts';
 import type { Telling } from './status.ts';
+import type { Happening } from './steps/step.ts';
 
 /** What the world is told when a status says something new: an Event, a log line, figures. */
 
 export interface Ears {
   readonly recorder: Pick<Recorder, 'emit'>;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused' | 'fallbacks' | 'stalled'>;
+  readonly metrics: Pick<
+    Metrics,
+    | 'clones'
+    | 'cloneDuration'
+    | 'unauthorizedRefused'
+    | 'fallbacks'
+    | 'stalled'
+    | 'copyBytes'
+    | 'copyDuration'
+    | 'copyFailures'
+  >;
 }
 
 export interface News {
@@ -52,13 +64,33 @@ export function announce({ recorder, log, metrics }: Ears, o: Observed, plan: Te
     );
     if (isRefusal(news.reason)) metrics.unauthorizedRefused.inc({ reason: news.reason });
     if (news.reason === 'CloneStalled') metrics.stalled.inc({ reason: plan.wait.reason });
-    if (news.reason === 'CloneFailed') metrics.clones.inc({ strategy, outcome: 'failed' });
+    const over = news.reason === 'CloneFailed' || plan.wait.failure !== undefined;
+    if (over) metrics.clones.inc({ strategy, outcome: 'failed' });
     return;
   }
   const ms = now - Date.parse(volume.metadata.creationTimestamp ?? '');
   log.info({ dataVolume: volume, strategy, ms }, 'Clone succeeded');
   metrics.clones.inc({ strategy, outcome: 'succeeded' });
   if (ms >= 0) metrics.cloneDuration.observe({ strategy, outcome: 'succeeded' }, ms / 1000);
+}
+
+/** What became of a copy. That one failed is an event by the wait that follows. */
+export function announceHappening({ recorder, log, metrics }: Ears, o: Observed, happening: Happening): void {
+  const { volume } = o;
+  if (happening.what === 'copy-failed') {
+    const { reason, message } = happening;
+    metrics.copyFailures.inc({ reason });
+    log.warn({ dataVolume: volume, reason, why: message }, 'Copy failed');
+    return;
+  }
+  const { bytes, seconds, digest } = happening.copied;
+  const rate = rateOf(seconds > 0 ? Number(bytes) / seconds : 0);
+  const verified = digest === undefined ? '' : `, read again and compared (${digest})`;
+  const note = `${bytes} bytes copied in ${seconds.toFixed(1)} s, ${rate}${verified}`;
+  recorder.emit({ type: 'Normal', reason: 'CopyFinished', note, ...about(o), action: 'Clone' });
+  metrics.copyBytes.inc(Number(bytes));
+  metrics.copyDuration.observe(seconds);
+  log.info({ dataVolume: volume, bytes: bytes.toString(), seconds }, 'Copy finished');
 }
 
 /** That the clone goes on with another strategy. */

@@ -1,8 +1,8 @@
-import { keyOf } from '../shared/api/objects.ts';
+import { type KubeObject, keyOf } from '../shared/api/objects.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
 import { ApiError, isAlreadyExists, isConflict, isForbidden, isNotFound, isRetryable } from '../shared/kube/errors.ts';
 import { getIfExists } from '../shared/kube/get.ts';
-import { dataVolumes } from '../shared/kube/resource.ts';
+import { dataVolumes, pods, type Resource } from '../shared/kube/resource.ts';
 import { belongsTo } from './children.ts';
 import type { CreateEffect, DeleteEffect, Effect, PatchEffect } from './effects.ts';
 import type { Expectations } from './expectations.ts';
@@ -67,7 +67,7 @@ class Hand {
     } catch (error) {
       if (isAlreadyExists(error)) return await this.#adopt(key, effect, options);
       // Not the object's fault: others have written to a quota at the same time.
-      return isConflict(error) ? { kind: 'stale' } : refusal(error);
+      return isConflict(error) ? { kind: 'stale' } : refusal(error, resource);
     }
   }
 
@@ -93,7 +93,7 @@ class Hand {
       if (isConflict(error) || isNotFound(error)) return { kind: 'stale' };
       // There is nowhere to tell it when the DataVolume itself cannot be written.
       if (resource.plural === dataVolumes.plural) throw error;
-      return refusal(error);
+      return refusal(error, resource);
     }
   }
 
@@ -122,9 +122,10 @@ function foreign({ resource, object }: CreateEffect): Wait {
  * What the server says against the object itself is shown to its owner, and tried again with growing pauses: quotas, limits and policies
  * change, and no watch of ours tells.
  */
-function refusal(error: unknown): Applied {
+function refusal(error: unknown, resource: Resource<KubeObject>): Applied {
   if (!(error instanceof ApiError) || isRetryable(error)) throw error;
   const quota = isForbidden(error) && error.message.includes('exceeded quota');
-  const reason = quota ? 'ErrExceededQuota' : 'CloneValidationFailed';
+  const isPod = isForbidden(error) && resource.plural === pods.plural;
+  const reason = quota ? 'ErrExceededQuota' : isPod ? 'PodForbidden' : 'CloneValidationFailed';
   return { kind: 'refused', wait: waitFor('Pending', reason, error.message, { retry: true }) };
 }

@@ -3,14 +3,17 @@ import { controllerOf, type KubeObject, keyOf, type Stored, type VolumeSnapshot 
 import { standingOf } from '../shared/decision/fallback.ts';
 import {
   type Children,
+  copyPodName,
   hasFinalizer,
   helperName,
   isChild,
   ownerUidOf,
+  restoredName,
   sharersOf,
   snapshotName,
   temporaryName,
 } from './children.ts';
+import { holdsBytes } from './origin.ts';
 import { ownedBy, type Stores, volumeOf } from './stores.ts';
 
 /**
@@ -31,11 +34,13 @@ export function childrenOf(stores: Stores, uid: string): Children {
   const named = <T extends KubeObject>(objects: readonly Stored<T>[], name: string): readonly Stored<T>[] =>
     objects.filter((object) => object.metadata.name === name && isChild(object, uid));
   const [temporary] = named(ownedBy(stores.claims, uid), temporaryName(uid));
+  const [restored] = named(ownedBy(stores.claims, uid), restoredName(uid));
   const [moving] = ownedBy(stores.persistentVolumes, uid);
   const helpers = named(ownedBy(stores.pods, uid), helperName(uid));
+  const [copyPod] = named(ownedBy(stores.pods, uid), copyPodName(uid));
   const snapshots = snapshotsFor(stores, uid);
   const disposable = snapshots.filter((snapshot) => !sharersOf(snapshot).some((other) => needs(stores, other, uid)));
-  return { temporary, moving, helpers, snapshot: preferred(stores, uid, snapshots), disposable };
+  return { temporary, restored, moving, helpers, copyPod, snapshot: preferred(stores, uid, snapshots), disposable };
 }
 
 /**
@@ -96,8 +101,7 @@ export function needsSnapshot(stores: Stores, volume: Stored<DataVolume> | undef
 function isFilled(stores: Stores, { metadata }: Stored<DataVolume>): boolean {
   const { uid } = metadata;
   const target = stores.claims.get(keyOf(metadata));
-  const own = target !== undefined && controllerOf(target)?.uid === uid ? [target] : [];
+  const own = target !== undefined && controllerOf(target)?.uid === uid && target.spec?.volumeName !== undefined;
   const temporary = ownedBy(stores.claims, uid).filter((claim) => claim.metadata.name === temporaryName(uid));
-  const filled = [...own, ...temporary].some(({ spec }) => spec?.volumeName !== undefined);
-  return filled || ownedBy(stores.persistentVolumes, uid).length > 0;
+  return own || temporary.some(holdsBytes) || ownedBy(stores.persistentVolumes, uid).length > 0;
 }

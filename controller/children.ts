@@ -25,6 +25,10 @@ export interface Children {
   readonly disposable: readonly Stored<VolumeSnapshot>[];
   /** Pods that make a node do something for a claim; at most one in a namespace. */
   readonly helpers: readonly Stored<Pod>[];
+  /** The claim that a snapshot is restored into, for its bytes to be copied from there. */
+  readonly restored: Stored<PersistentVolumeClaim> | undefined;
+  /** The pod that copies the source's bytes into the temporary claim. */
+  readonly copyPod: Stored<Pod> | undefined;
   /** The volume that is being handed over. It is not a child, but it carries our marks until it is the target's like any other. */
   readonly moving: Stored<PersistentVolume> | undefined;
 }
@@ -38,6 +42,11 @@ export const temporaryName = (uid: string): string => `${prefix}-${uid}`;
 export const snapshotName = (uid: string): string => `${prefix}-snap-${uid}`;
 /** 50 characters; a pod's name is the host name in it, and that has 63 at most. */
 export const helperName = (uid: string): string => `${prefix}-pod-${uid}`;
+
+/** 53 characters. */
+export const restoredName = (uid: string): string => `${prefix}-source-${uid}`;
+/** 51 characters. */
+export const copyPodName = (uid: string): string => `${prefix}-copy-${uid}`;
 
 /** Whether a snapshot of this name was taken on the way of some clone. */
 export function isSnapshotName(name: string): boolean {

@@ -18,10 +18,14 @@ export function tellsOf(
   return status?.phase === phase && conditionOf(status, 'Running')?.reason === reason;
 }
 
-/** Milliseconds that this wait has lasted by now (since the epoch); 0 when the status does not tell of it, or of a time to come. */
+/**
+ * Milliseconds that this wait has lasted by now (since the epoch); 0 when the status does not tell of it, or of a time to come. A pod that
+ * copies may take as long as it likes, if only it comes on: its wait begins anew with each word of that.
+ */
 export function waited(status: DataVolumeStatus | undefined, wait: Wait, now: number): number {
   if (!tellsOf(status, wait)) return 0;
-  const since = Date.parse(conditionOf(status, 'Running')?.lastTransitionTime ?? '');
+  const { lastTransitionTime, lastHeartbeatTime } = conditionOf(status, 'Running') ?? {};
+  const since = Date.parse((wait.copying === undefined ? lastTransitionTime : lastHeartbeatTime) ?? '');
   // Written so that an unreadable time (NaN) counts as now.
   return since <= now ? now - since : 0;
 }

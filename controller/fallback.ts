@@ -1,4 +1,4 @@
-import { annotations, type Strategy } from '../shared/api/names.ts';
+import { annotations } from '../shared/api/names.ts';
 import { fallenBack, nextStrategy, standingOf } from '../shared/decision/fallback.ts';
 import type { Observed } from './observe.ts';
 import type { Plan } from './plan.ts';
@@ -14,13 +14,12 @@ export function fallBack(
   { volume }: Observed,
   { step, wait }: Extract<Plan, { state: 'waiting' }>,
   failure: string,
-  canCarryOut: (strategy: Strategy) => boolean,
 ): Extract<Plan, { state: 'waiting' | 'acting' }> | undefined {
   const standing = standingOf(volume.metadata.annotations);
   const decision = volume.metadata.annotations?.[annotations.decision];
   if (standing === undefined || decision === undefined) return undefined;
   const { strategy: from } = standing;
-  const to = nextStrategy(standing, canCarryOut);
+  const to = nextStrategy(standing);
   if (to === undefined) {
     const message = `the storage failed at ${from}: ${failure}; there is no other strategy to try`;
     return { state: 'waiting', step, wait: { ...wait, ...waitFor('Failed', 'CloneFailed', message) } };

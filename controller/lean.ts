@@ -4,6 +4,7 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  PodStatus,
   Stored,
   VolumeSnapshot,
 } from '../shared/api/objects.ts';
@@ -21,6 +22,9 @@ const readAnnotations: ReadonlySet<string> = new Set([
   annotations.selectedNode,
   annotations.reclaimPolicy,
   annotations.snapshotFor,
+  annotations.copied,
+  annotations.copyAttempt,
+  annotations.copiesInto,
 ]);
 const readLabels: ReadonlySet<string> = new Set([labels.ownerUid, labels.managedBy]);
 
@@ -51,12 +55,26 @@ export function leanSnapshot({ metadata, spec = {}, status = {} }: Stored<Volume
   };
 }
 
-/** What is read of every pod, and of our own also whose they are and whether they are going. */
+/** What is read of every pod, and of our own also whose they are, whether they are going, and what becomes of them. */
 export function leanHelper(pod: Stored<Pod>): Stored<Pod> {
   const lean = leanPod(pod);
   if (pod.metadata.labels?.[labels.ownerUid] === undefined) return lean;
-  const { labels: marks, deletionTimestamp } = leanMeta(pod.metadata);
-  return { ...lean, metadata: { ...lean.metadata, ...present({ labels: marks, deletionTimestamp }) } };
+  const { labels: marks, annotations: notes, deletionTimestamp } = leanMeta(pod.metadata);
+  const metadata = { ...lean.metadata, ...present({ labels: marks, annotations: notes, deletionTimestamp }) };
+  return { ...lean, metadata, ...(pod.status === undefined ? {} : { status: leanStatus(pod.status) }) };
+}
+
+/** Those that tell why a pod does not run, and who ended it. */
+const readConditions: ReadonlySet<string> = new Set(['PodScheduled', 'DisruptionTarget']);
+
+function leanStatus({ phase, reason, message, conditions, containerStatuses }: PodStatus): PodStatus {
+  return present({
+    phase,
+    reason,
+    message,
+    conditions: conditions?.filter(({ type }) => readConditions.has(type)),
+    containerStatuses: containerStatuses?.map(({ name, state }) => ({ name, ...present({ state }) })),
+  });
 }
 
 function leanMeta(metadata: Meta): Meta {

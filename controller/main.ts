@@ -17,6 +17,7 @@ import type { Settings } from '../shared/process/settings.ts';
 import { accessPolicyOf } from '../shared/trust/access.ts';
 import { createIdentityKeeper, untilOpen } from '../shared/trust/keeper.ts';
 import { openVerifyingKeys, type VerifyingKeys } from '../shared/trust/keyring.ts';
+import { copyPolicyOf } from './copy/policy.ts';
 import { createExpectations } from './expectations.ts';
 import { createLeading } from './lead.ts';
 import { createReconcile } from './reconcile.ts';
@@ -80,10 +81,10 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
   const watches = createWatches({ client, clock, random, log, metrics, health, served });
   const { stores } = watches;
   const expectations = createExpectations((resource, key) => lookup(stores, resource, key), clock);
-  const policy = { ...policyFactsOf(settings), helperImage: settings.helperImage };
+  const policy = { ...policyFactsOf(settings), helperImage: settings.helperImage, copy: copyPolicyOf(settings) };
   const access = accessPolicyOf(settings);
-  const { clonesPerSource: perSource, clonesPerStorageClass: perStorageClass } = settings;
-  const turns = createTurns(stores, { perSource, perStorageClass });
+  const { clonesPerSource: perSource, clonesPerStorageClass: perStorageClass, copiesPerStorageClass } = settings;
+  const turns = createTurns(stores, { perSource, perStorageClass, copiesPerStorageClass });
   const self = { namespace, podName };
   const sweeping = { client, stores, served, self, mode: settings.sweep, recorder, clock, log, metrics };
   const sweeper = async (signal: AbortSignal): Promise<void> => runSweeper(sweeping, signal);
@@ -98,6 +99,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     access,
     executor: settings.executor,
     limits: settings,
+    copyProgressInterval: settings.copyProgressInterval,
     turns,
     sharing: createSharing(stores, clock),
     clock,

@@ -9,7 +9,9 @@ import {
   type PersistentVolumeClaim,
   type Stored,
   type TypedLocalReference,
+  type VolumeMode,
   type VolumeSnapshot,
+  type VolumeSnapshotContent,
 } from '../shared/api/objects.ts';
 import { parseQuantity, QuantityError } from '../shared/api/quantity.ts';
 import { type Decision, decide } from '../shared/decision/decide.ts';
@@ -22,7 +24,10 @@ import { dataVolumes, volumeSnapshots } from '../shared/kube/resource.ts';
 import type { Verification } from './authorize.ts';
 import { childrenOf, ofSource } from './belongings.ts';
 import { type Children, isSnapshotName, snapshotName } from './children.ts';
+import type { CopyPolicy } from './copy/policy.ts';
+import { type CopyHistory, historyOf } from './copy/record.ts';
 import { type InUse, inUseRule } from './in-use.ts';
+import { isFrom } from './origin.ts';
 import { type Company, nobody, type Sharing } from './sharing.ts';
 import { lookupsOf, type Stores, writersOf } from './stores.ts';
 
@@ -48,12 +53,41 @@ export interface Observed {
   /** Claims, of target and temporary claim, that a pod has mounted or is about to mount writably; a helper of ours too. */
   readonly mounted: ReadonlySet<string>;
   readonly helperImage: string;
+  readonly copying: Copying;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** What only copies depend on. */
+export interface Copying {
+  readonly policy: CopyPolicy;
+  readonly history: CopyHistory;
+  /** How a snapshot is restored for its bytes to be copied; undefined when it need not be, or nobody knows. */
+  readonly restore: Restore | undefined;
+  /** The class of the claim that it is restored into waits for the first consumer. */
+  readonly restoredLate: boolean;
+}
+
+export interface Restore {
+  readonly driver: string;
+  readonly volumeMode: VolumeMode | undefined;
+  /** A StorageClass of the driver; undefined when there is none. */
+  readonly storageClassName: string | undefined;
+}
+
+/** What a pass knows beside the stores. */
+export interface Present {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** What the snapshot that is the source is bound to, where its bytes are to be copied. */
+  readonly content?: VolumeSnapshotContent | undefined;
 }
 
 /** What the administrator set, as far as the execution depends on it. */
 export interface ExecutionPolicy extends PolicyFacts {
   /** Image of the pod that mounts a claim for the sake of mounting it. */
   readonly helperImage: string;
+  readonly copy: CopyPolicy;
 }
 
 export interface SourceState {
@@ -87,6 +121,7 @@ export function observe(
   volume: Stored<DataVolume>,
   stamp: Verification,
   policy: ExecutionPolicy,
+  present: Present,
   sharing?: Pick<Sharing, 'companyOf'>,
 ): Observed {
   const standing = standingOf(volume.metadata.annotations);
@@ -116,6 +151,28 @@ export function observe(
     filled,
     mounted,
     helperImage,
+    copying: {
+      policy: policy.copy,
+      history: historyOf(volume),
+      restore: restoreOf(stores, present.content),
+      restoredLate: bindsLate(stores, children.restored),
+    },
+    now: present.now,
+  };
+}
+
+/** As CDI does it (cdi-behaviour 3.4): the first class of the driver, by name. */
+function restoreOf({ storageClasses }: Stores, content: VolumeSnapshotContent | undefined): Restore | undefined {
+  const { driver, sourceVolumeMode: mode } = content?.spec ?? {};
+  if (driver === undefined) return undefined;
+  const [storageClass] = storageClasses
+    .list()
+    .filter(({ provisioner }) => provisioner === driver)
+    .toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name));
+  return {
+    driver,
+    volumeMode: mode === 'Block' || mode === 'Filesystem' ? mode : undefined,
+    storageClassName: storageClass?.metadata.name,
   };
 }
 
@@ -238,12 +295,6 @@ export function ownClaim(o: Observed): Stored<PersistentVolumeClaim> | undefined
 function isRestored({ spec }: PersistentVolumeClaim): boolean {
   const { kind, name = '' } = spec?.dataSourceRef ?? spec?.dataSource ?? {};
   return kind === volumeSnapshots.kind && isSnapshotName(name);
-}
-
-/** Whether a claim was made from this. */
-export function isFrom({ spec }: PersistentVolumeClaim, { kind, name }: TypedLocalReference): boolean {
-  const from = spec?.dataSourceRef ?? spec?.dataSource;
-  return from?.kind === kind && from.name === name;
 }
 
 /** The source itself, for a claim beside it. */

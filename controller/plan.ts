@@ -10,7 +10,7 @@ import { decided } from './steps/admission.ts';
 import { cleanUp } from './steps/cleanup.ts';
 import { stepsFor } from './steps/index.ts';
 import { release } from './steps/parts.ts';
-import { type Step, type Wait, waitFor } from './steps/step.ts';
+import { type Happening, type Step, type Wait, waitFor } from './steps/step.ts';
 
 /** What is to be done about one DataVolume now. */
 export type Plan =
@@ -22,6 +22,8 @@ export type Plan =
       readonly wait: Wait;
       /** The wait has lasted too long; what is to be told of that. */
       readonly stalled?: string;
+      /** Of a pod that copies: how far it is, in percent, as CDI writes it. */
+      readonly progress?: string;
     }
   /** The step may begin when the user still has the right: ask, and plan again with the answer. */
   | { readonly state: 'asking'; readonly step: string }
@@ -31,6 +33,8 @@ export type Plan =
       readonly effects: readonly Effect[];
       /** They leave the strategy for another one, which is told once they are written. */
       readonly fallback?: Fallback;
+      /** What else is told then. */
+      readonly happening?: Happening;
     }
   /** The clone is complete; what is left to write once the status says so. */
   | {
@@ -105,5 +109,11 @@ function guarded(step: Step, o: Observed, right: Right): Plan {
 }
 
 function act(step: Step, o: Observed): Plan {
-  return { state: 'acting', step: step.name, effects: step.effects(o) };
+  const happening = step.tells?.(o);
+  return {
+    state: 'acting',
+    step: step.name,
+    effects: step.effects(o),
+    ...(happening === undefined ? {} : { happening }),
+  };
 }

@@ -1,18 +1,19 @@
 import { type DataVolume, isClone } from '../shared/api/datavolume.ts';
-import { keyOf, type Stored } from '../shared/api/objects.ts';
+import { keyOf, type Stored, type VolumeSnapshotContent } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
 import type { Recorder } from '../shared/kube/events.ts';
 import type { Outcome } from '../shared/kube/workers.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
-import type { Metrics } from '../shared/process/metrics.ts';
 import type { AccessPolicy } from '../shared/trust/access.ts';
 import type { Verifier } from '../shared/trust/keys.ts';
-import { announce, announceFallback } from './announce.ts';
+import { announce, announceFallback, announceHappening, type Ears } from './announce.ts';
 import { type Applied, type Applier, createApplier } from './apply.ts';
 import { askRight, type Right, unasked, type Verification, verify } from './authorize.ts';
 import { childrenOf } from './belongings.ts';
 import { hasFinalizer } from './children.ts';
+import { snapshotContent } from './copy/content.ts';
+import { createProgressReader, type ProgressReader } from './copy/progress.ts';
 import type { Effect } from './effects.ts';
 import { createEvidence } from './evidence.ts';
 import { type Expectations, patience } from './expectations.ts';
@@ -21,7 +22,6 @@ import { letGo, type Plan, plan, planDecision } from './plan.ts';
 import type { Sharing } from './sharing.ts';
 import { sameStatus, statusOf, type Telling } from './status.ts';
 import { cleanUp } from './steps/cleanup.ts';
-import { canCarryOut } from './steps/index.ts';
 import { patchVolume } from './steps/parts.ts';
 import { taken } from './steps/snapshot.ts';
 import type { Stores } from './stores.ts';
@@ -31,7 +31,7 @@ import { type Considered, createWaiting, type Limits, type Waiting, type Waits }
 /** One pass over one DataVolume: look, plan, write. What happened before is seen in the objects; nothing is remembered that a restart would miss. */
 
 export interface Surroundings {
-  readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove' | 'review' | 'pages'>;
+  readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove' | 'review' | 'pages' | 'podLog'>;
   readonly stores: Stores;
   readonly verifier: Verifier;
   readonly recorder: Pick<Recorder, 'emit'>;
@@ -46,7 +46,9 @@ export interface Surroundings {
   readonly sharing: Sharing;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'clones' | 'cloneDuration' | 'unauthorizedRefused' | 'fallbacks' | 'stalled'>;
+  readonly metrics: Ears['metrics'];
+  /** Milliseconds between two questions how far a copy is. */
+  readonly copyProgressInterval: number;
 }
 
 export type Reconcile = (key: string, signal: AbortSignal) => Promise<Outcome>;
@@ -82,16 +84,19 @@ class Pass {
   readonly #around: Surroundings;
   readonly #applier: Applier;
   readonly #waiting: Waiting;
+  readonly #progress: ProgressReader;
 
   constructor(around: Surroundings) {
-    const { client, expectations, clock, log, limits } = around;
+    const { client, expectations, clock, log, limits, copyProgressInterval: interval } = around;
     this.#around = around;
     this.#applier = createApplier(client, expectations);
-    this.#waiting = createWaiting({ evidence: createEvidence(client, clock, log), clock, limits, canCarryOut });
+    this.#waiting = createWaiting({ evidence: createEvidence(client, clock, log), clock, limits });
+    this.#progress = createProgressReader({ client, clock, log, interval });
   }
 
   forget(key: string): void {
     this.#waiting.forget(key);
+    this.#progress.forget(key);
   }
 
   async over(key: string, volume: Stored<DataVolume>, signal: AbortSignal): Promise<Outcome> {
@@ -103,20 +108,21 @@ class Pass {
     }
     if (!isClone(volume) || isSettled(stores, volume)) return done;
     const stamp = await verify(verifier, volume);
-    const o = this.#look(volume, stamp);
+    const content = await snapshotContent(this.#around, volume, stamp, signal);
+    const o = this.#look(volume, stamp, content);
     if (executor === 'cdi') return this.#carryOut(key, o, planDecision(o), signal);
     const first = plan(o, unasked);
     if (first.state !== 'asking') return this.#carryOut(key, o, first, signal);
     const answer = await this.#ask(key, o, first, signal);
     if ('state' in answer) return this.#carryOut(key, o, answer, signal);
     // Looked at again: while the question was on its way, others may have done what they would do together.
-    const now = this.#look(stores.volumes.get(key) ?? volume, stamp);
+    const now = this.#look(stores.volumes.get(key) ?? volume, stamp, content);
     return this.#carryOut(key, now, plan(now, answer), signal);
   }
 
-  #look(volume: Stored<DataVolume>, stamp: Verification): Observed {
-    const { stores, policy, sharing } = this.#around;
-    return observe(stores, volume, stamp, policy, sharing);
+  #look(volume: Stored<DataVolume>, stamp: Verification, content: VolumeSnapshotContent | undefined): Observed {
+    const { stores, policy, sharing, clock } = this.#around;
+    return observe(stores, volume, stamp, policy, { now: clock.now(), content }, sharing);
   }
 
   /** First whether it is its turn, then whether its user still has the right: who has to wait is asked about when the wait is over. */
@@ -158,6 +164,7 @@ class Pass {
           return this.#wait(key, o, { state: 'waiting', step: next.step, wait: applied.wait }, signal);
         if (applied.kind === 'stale') return retry;
         if (next.fallback !== undefined) announceFallback(this.#around, o, next.fallback);
+        if (next.happening !== undefined) announceHappening(this.#around, o, next.happening);
         return written;
       }
     }
@@ -170,7 +177,24 @@ class Pass {
     const now = considered.plan;
     if (now.state !== 'waiting') return this.#carryOut(key, o, now, signal);
     if (considered.untold === true) return outcomeOf(now, considered);
-    return (await this.#report(key, o, now, signal)) === 'stale' ? retry : outcomeOf(now, considered);
+    const { told, within } = this.#withProgress(key, now, considered, signal);
+    return (await this.#report(key, o, told, signal)) === 'stale' ? retry : outcomeOf(now, { plan: now, ...within });
+  }
+
+  #withProgress(key: string, now: Waits, { within }: Considered, signal: AbortSignal) {
+    const { wait } = now;
+    const limit = within === undefined ? {} : { within };
+    if (wait.copying === undefined || wait.on === undefined) {
+      this.#progress.forget(key);
+      return { told: now, within: limit };
+    }
+    const { interval } = this.#progress;
+    const known = this.#progress.of(key, wait.on, wait.copying, signal);
+    const told: Waits =
+      known === undefined
+        ? now
+        : { ...now, progress: known.progress, wait: { ...wait, message: `${wait.message}: ${known.words}` } };
+    return { told, within: { within: Math.min(within ?? interval, interval) } };
   }
 
   async #write(key: string, effects: readonly Effect[], signal: AbortSignal): Promise<Outcome> {

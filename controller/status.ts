@@ -18,10 +18,23 @@ export function statusOf(o: Observed, plan: Telling, now: Date): DataVolumeStatu
   return {
     ...o.volume.status,
     phase: news.phase,
-    progress: plan.state === 'done' && !adopted ? '100.0%' : 'N/A',
+    progress: progressOf(o, plan),
+    ...restartsOf(o),
     ...(own === undefined ? {} : { claimName: own.metadata.name }),
     conditions: made.map((condition) => dated(condition, o.volume.status?.conditions, now)),
   };
+}
+
+/** As CDI has it: only of what is copied does anybody know how far it is. After a restart of ours, what was told stands until the pod is asked. */
+function progressOf({ volume }: Observed, plan: Telling): string {
+  if (plan.state === 'done') return plan.adopted === true ? 'N/A' : '100.0%';
+  if (plan.wait.copying === undefined) return 'N/A';
+  return plan.progress ?? volume.status?.progress ?? 'N/A';
+}
+
+/** Of a copy that was begun anew. */
+function restartsOf({ copying: { history } }: Observed): { readonly restartCount?: number } {
+  return history.attempts === 0 ? {} : { restartCount: history.attempts };
 }
 
 type News = Pick<Wait, 'phase' | 'reason' | 'message'>;
@@ -51,6 +64,7 @@ const workPhases: ReadonlySet<Phase> = new Set([
   'CSICloneInProgress',
   'SnapshotForSmartCloneInProgress',
   'CloneFromSnapshotSourceInProgress',
+  'CloneInProgress',
   'PrepClaimInProgress',
   'RebindInProgress',
 ]);
@@ -86,6 +100,7 @@ export function sameStatus(a: DataVolumeStatus | undefined, b: DataVolumeStatus)
   return (
     a?.phase === b.phase &&
     a?.progress === b.progress &&
+    a?.restartCount === b.restartCount &&
     a?.claimName === b.claimName &&
     JSON.stringify(a?.conditions?.map(fields)) === JSON.stringify(b.conditions?.map(fields))
   );

@@ -24,7 +24,17 @@ import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
 import { type Applier, createApplier } from './apply.ts';
-import { hasFinalizer, helperName, isChild, ownerUidOf, sharersOf, snapshotName, temporaryName } from './children.ts';
+import {
+  copyPodName,
+  hasFinalizer,
+  helperName,
+  isChild,
+  ownerUidOf,
+  restoredName,
+  sharersOf,
+  snapshotName,
+  temporaryName,
+} from './children.ts';
 import type { Effect } from './effects.ts';
 import { settle } from './steps/cleanup.ts';
 import { about, isGoing, naming, remove } from './steps/parts.ts';
@@ -60,11 +70,11 @@ interface Row {
   readonly remedy: (object: Stored<KubeObject>) => readonly Effect[];
 }
 
-function child(resource: Resource<KubeObject>, nameFor: (uid: string) => string, store: Row['store']): Row {
+function child(resource: Resource<KubeObject>, names: readonly ((uid: string) => string)[], store: Row['store']): Row {
   return {
     resource,
     store,
-    isOurs: (object, uid) => isChild(object, uid) && object.metadata.name === nameFor(uid),
+    isOurs: (object, uid) => isChild(object, uid) && names.some((nameFor) => object.metadata.name === nameFor(uid)),
     madeFor: ownersOf,
     isKeptBy: () => true,
     remedy: (object) => remove(resource, object),
@@ -77,10 +87,10 @@ function ownersOf(object: KubeObject): readonly string[] {
 }
 
 const rows: readonly Row[] = [
-  child(pods, helperName, (stores) => stores.pods),
-  child(claims, temporaryName, (stores) => stores.claims),
+  child(pods, [helperName, copyPodName], (stores) => stores.pods),
+  child(claims, [temporaryName, restoredName], (stores) => stores.claims),
   {
-    ...child(volumeSnapshots, snapshotName, (stores) => stores.snapshots),
+    ...child(volumeSnapshots, [snapshotName], (stores) => stores.snapshots),
     // Several may share it, and then it is nobody's more than another's; who has come to his end needs it no more.
     madeFor: sharersOf,
     isKeptBy: hasFinalizer,

@@ -17,6 +17,7 @@ export interface TurnLimits {
   /** 0: any number. */
   readonly perSource: number;
   readonly perStorageClass: number;
+  readonly copiesPerStorageClass: number;
 }
 
 /** Clones that share a limit. */
@@ -43,6 +44,7 @@ export function createTurns(stores: Stores, limits: TurnLimits): Turns {
     if (source === undefined || choice.by !== 'record') return [];
     const { storageClassName: className = '' } = choice.target;
     const classes = isDefault(stores, className) ? [className, ''] : [className];
+    const ofClass = classes.flatMap((name) => clonesIn(stores, classGroup(name)));
     const all: readonly Group[] = [
       {
         what: `of ${sourceGroup(source.ref)}`,
@@ -52,7 +54,12 @@ export function createTurns(stores: Stores, limits: TurnLimits): Turns {
       {
         what: `into StorageClass ${className}`,
         limit: limits.perStorageClass,
-        members: classes.flatMap((name) => clonesIn(stores, classGroup(name))),
+        members: ofClass,
+      },
+      {
+        what: `by copy into StorageClass ${className}`,
+        limit: choice.strategy === 'copy' ? limits.copiesPerStorageClass : 0,
+        members: ofClass.filter(isCopy),
       },
     ];
     return all.filter(({ limit }) => limit > 0);
@@ -73,6 +80,10 @@ export function createTurns(stores: Stores, limits: TurnLimits): Turns {
         for (const key of nextOf(stores, previous)) add(key);
       }),
   };
+}
+
+function isCopy({ metadata }: Stored<DataVolume>): boolean {
+  return metadata.annotations?.[annotations.cloneType] === 'copy';
 }
 
 function isDefault({ storageClasses }: Stores, name: string): boolean {

@@ -1,4 +1,3 @@
-import type { Strategy } from '../shared/api/names.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import { blockerOf, nameOf } from './blocker.ts';
 import { conditionOf, stallTold, tellsOf, waited } from './conditions.ts';
@@ -37,7 +36,6 @@ export interface WaitingOptions {
   readonly evidence: Evidence;
   readonly clock: Clock;
   readonly limits: Limits;
-  readonly canCarryOut: (strategy: Strategy) => boolean;
 }
 
 /** Milliseconds. Most clones are done by the first look; later ones come ever more rarely, as the age of the wait doubles. */
@@ -101,11 +99,12 @@ export function createWaiting(options: WaitingOptions): Waiting {
       const work = workOf(plan.wait);
       if (work === undefined) {
         looks.delete(key);
-        return stalled(o, plan, age, signal);
+        const instead = insteadOf(o, plan);
+        return instead === undefined ? stalled(o, plan, age, signal) : { plan: instead };
       }
       const seen = await look(key, o, work, age, signal);
       const failure = seen.failure ?? overdue(age, limits);
-      const instead = failure === undefined ? undefined : fallBack(o, plan, failure, options.canCarryOut);
+      const instead = failure === undefined ? undefined : fallBack(o, plan, failure);
       // Nothing else to try: what only takes long is waited for, what has failed is said to have.
       if (instead !== undefined && (instead.state === 'acting' || seen.failure !== undefined))
         return { plan: instead, within: pauseAfter(seen) };
@@ -118,6 +117,13 @@ export function createWaiting(options: WaitingOptions): Waiting {
       silences.delete(key);
     },
   };
+}
+
+/** Another strategy, where this one has failed for good; where there is no other, the wait itself says best what has failed. */
+function insteadOf(o: Observed, plan: Waits): Plan | undefined {
+  const { failure } = plan.wait;
+  const next = failure === undefined ? undefined : fallBack(o, plan, failure);
+  return next?.state === 'acting' ? next : undefined;
 }
 
 /** Before a restart, the same was found to have failed; there is no reason to be shy of looking. */
@@ -134,7 +140,7 @@ function overdue(age: number, { fallbackAfter }: Limits): string | undefined {
 }
 
 /** Waits that are no fault of anything: their end is for the user to bring about, or for the clones before this one. */
-const endless: ReadonlySet<string> = new Set(['CloneQueued', 'CloneNotExecutable']);
+const endless: ReadonlySet<string> = new Set(['CloneQueued']);
 
 /** Milliseconds; 0: any time. */
 function patienceFor({ phase, reason }: Wait, { stallAfter, stallAfterConsumer }: Limits): number {

@@ -82,10 +82,13 @@ async function rule(parts: MutateParts, review: Review, volume: DataVolume, sign
   const makes = plannedBy(decision, facts);
   const wanted = await annotate(parts, { review, volume, via, source: identified, rule, decision, makes });
   return {
-    response: patched(review.uid, patchAnnotations(volume.metadata.annotations, wanted)),
+    response: patched(review.uid, patchAnnotations(volume.metadata.annotations, { ...wanted, ...unsaid })),
     about: { asked, source, access: 'allowed', rule, record: parseRecord(wanted[annotations.decision]) },
   };
 }
+
+/** What only the controller says, and later. */
+const unsaid = { [annotations.copy]: undefined, [annotations.digest]: undefined };
 
 /** Whatever the user put there is taken away: an answer that we did not give must not look like one. */
 function unstamped(review: Review, volume: DataVolume, about: Findings): Ruling {

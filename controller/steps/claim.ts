@@ -1,11 +1,12 @@
 import { claimOf, contentTypeOf, type DataVolume } from '../../shared/api/datavolume.ts';
 import { annotations } from '../../shared/api/names.ts';
-import type { ClaimSpec, PersistentVolumeClaim, Stored, TypedLocalReference } from '../../shared/api/objects.ts';
+import type { ClaimSpec, PersistentVolumeClaim, Stored } from '../../shared/api/objects.ts';
 import { formatQuantity } from '../../shared/api/quantity.ts';
 import type { TargetClaim } from '../../shared/decision/target.ts';
 import { apiVersionOf, claims } from '../../shared/kube/resource.ts';
 import { childLabels, temporaryName } from '../children.ts';
 import { targetRef } from '../observe.ts';
+import type { Origin } from '../origin.ts';
 import { childMeta, ownedBy } from './parts.ts';
 
 /** What a claim is made from. */
@@ -14,7 +15,7 @@ export interface ClaimPlan {
   readonly target: TargetClaim;
   /** Bytes. */
   readonly size: bigint;
-  readonly from: TypedLocalReference;
+  readonly from: Origin;
 }
 
 /**
@@ -43,16 +44,20 @@ export function targetClaim(plan: ClaimPlan): PersistentVolumeClaim {
 
 /**
  * The claim that is filled beside the source: like the target claim as far as the storage is concerned.
- * @param node where its first consumer will run; undefined where that does not matter.
+ * @param marks annotations, such as the node where its first consumer will run.
  */
-export function temporaryClaim(plan: ClaimPlan, namespace: string, node: string | undefined): PersistentVolumeClaim {
+export function temporaryClaim(
+  plan: ClaimPlan,
+  namespace: string,
+  marks: Readonly<Record<string, string>>,
+): PersistentVolumeClaim {
   const { volume } = plan;
   return {
     apiVersion: apiVersionOf(claims),
     kind: claims.kind,
     metadata: {
       ...childMeta(volume, namespace, temporaryName(volume.metadata.uid)),
-      ...(node === undefined ? {} : { annotations: { [annotations.selectedNode]: node } }),
+      ...(Object.keys(marks).length === 0 ? {} : { annotations: marks }),
     },
     spec: claimSpec(plan),
   };
@@ -60,13 +65,13 @@ export function temporaryClaim(plan: ClaimPlan, namespace: string, node: string 
 
 /** `volumeName` and `selector` would bind it to a volume that exists, which then would not be cloned. */
 function claimSpec({ volume, target, size, from }: ClaimPlan): ClaimSpec {
-  const { volumeName: _name, selector: _selector, dataSource: _source, ...asked } = claimOf(volume) ?? {};
+  const { volumeName: _name, selector: _selector, dataSource: _1, dataSourceRef: _2, ...asked } = claimOf(volume) ?? {};
   return {
     ...asked,
     ...(target.storageClassName === undefined ? {} : { storageClassName: target.storageClassName }),
     accessModes: target.accessModes,
     volumeMode: target.volumeMode,
     resources: { ...asked.resources, requests: { ...asked.resources?.requests, storage: formatQuantity(size) } },
-    dataSourceRef: from,
+    ...(from === 'nothing' ? {} : { dataSourceRef: from }),
   };
 }

@@ -10,12 +10,14 @@ import type { Step } from './step.ts';
  * What is left of a clone on its way, at its end or when it is deleted. Whatever of it is gone already, with its namespace or by somebody's
  * hand, is not in the stores; and what goes between the look and the write is no error to the writer. So this never holds anything up.
  */
-export function cleanUp({ temporary, disposable, helpers, moving }: Children): readonly Effect[] {
+export function cleanUp({ temporary, restored, disposable, helpers, copyPod, moving }: Children): readonly Effect[] {
   return [
     // First, so that nothing else is left if this is the last that is done: a volume with our marks on it is one that nobody deletes.
     ...(moving === undefined ? [] : [settle(moving)]),
     ...helpers.flatMap((pod) => remove(pods, pod)),
+    ...remove(pods, copyPod),
     ...remove(claims, temporary),
+    ...remove(claims, restored),
     ...disposable.flatMap((snapshot) => remove(volumeSnapshots, snapshot)),
   ];
 }

@@ -1,6 +1,7 @@
-import { claims, volumeSnapshots } from '../../shared/kube/resource.ts';
+import { claims, pods, volumeSnapshots } from '../../shared/kube/resource.ts';
 import type { Effect } from '../effects.ts';
-import { isFrom, type Observed, ownClaim } from '../observe.ts';
+import { type Observed, ownClaim } from '../observe.ts';
+import { holdsBytes, isFrom } from '../origin.ts';
 import { remove, removeAsSeen } from './parts.ts';
 import type { Step } from './step.ts';
 import type { Making } from './target.ts';
@@ -12,11 +13,13 @@ export interface Fit {
   readonly temporary?: Making;
   /** It takes a snapshot. */
   readonly snapshot?: true;
+  /** It has a pod that copies, perhaps from a snapshot that it restores. */
+  readonly copies?: true;
 }
 
 /**
- * Before anything else: what an earlier strategy has made, and this one would stumble over, is on its way out. A claim that has its volume
- * already is kept, however that came about: it holds the source's bytes.
+ * Before anything else: what an earlier strategy has made, and this one would stumble over, is on its way out. A claim that holds the
+ * source's bytes already is kept, however that came about.
  */
 export function fitting(fit: Fit): Step {
   return {
@@ -27,18 +30,19 @@ export function fitting(fit: Fit): Step {
   };
 }
 
-function misfits(o: Observed, { target, temporary, snapshot }: Fit): readonly Effect[] {
+function misfits(o: Observed, { target, temporary, snapshot, copies }: Fit): readonly Effect[] {
   const { children } = o;
   if (children.moving !== undefined) return [];
   const empty = [
-    { claim: ownClaim(o), making: target },
-    { claim: children.temporary, making: temporary },
-  ].filter(({ claim }) => claim?.spec?.volumeName === undefined);
+    { claim: ownClaim(o), making: target, holds: ownClaim(o)?.spec?.volumeName !== undefined },
+    { claim: children.temporary, making: temporary, holds: children.temporary && holdsBytes(children.temporary) },
+  ].filter(({ holds }) => holds !== true);
   const strays = empty.filter(({ claim, making }) => {
     const from = making?.from(o);
     return claim !== undefined && (from === undefined || !isFrom(claim, from));
   });
   return [
+    ...(copies === true ? [] : [...remove(pods, children.copyPod), ...remove(claims, children.restored)]),
     ...strays.flatMap(({ claim }) => removeAsSeen(claims, claim)),
     ...(snapshot === true ? [] : children.disposable.flatMap((one) => remove(volumeSnapshots, one))),
   ];

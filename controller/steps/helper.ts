@@ -9,7 +9,12 @@ import { childMeta, create } from './parts.ts';
 
 /** Whether there is such a pod for a claim, on its way out or not. */
 export function helps({ children }: Observed, claim: Stored<PersistentVolumeClaim> | undefined): boolean {
-  return children.helpers.some(({ metadata }) => metadata.namespace === claim?.metadata.namespace);
+  return claim !== undefined && children.helpers.some((pod) => mounts(pod, claim));
+}
+
+export function mounts({ metadata, spec }: Stored<Pod>, claim: Stored<PersistentVolumeClaim>): boolean {
+  const names = (spec?.volumes ?? []).map(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName);
+  return metadata.namespace === claim.metadata.namespace && names.includes(claim.metadata.name);
 }
 
 /**

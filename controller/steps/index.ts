@@ -2,6 +2,7 @@ import type { CloneSource } from '../../shared/api/datavolume.ts';
 import type { Strategy } from '../../shared/api/names.ts';
 import type { Observed } from '../observe.ts';
 import { admissionSteps } from './admission.ts';
+import { copyOfClaim, copyOfSnapshot } from './copy.ts';
 import { csiClone, csiCloneElsewhere } from './csi-clone.ts';
 import { snapshotGiven, snapshotGivenElsewhere, snapshotOfClaim, snapshotOfClaimElsewhere } from './snapshot.ts';
 import { gate, type Step, waitFor } from './step.ts';
@@ -20,7 +21,7 @@ interface Route extends Shape {
 const claim = 'PersistentVolumeClaim';
 const given = 'VolumeSnapshot';
 
-/** Every kind of clone that can be carried out. Another one is another row. */
+/** Every kind of clone that there is. Another one is another row. */
 const routes: readonly Route[] = [
   { strategy: 'csi-clone', kind: claim, elsewhere: false, steps: csiClone },
   { strategy: 'csi-clone', kind: claim, elsewhere: true, steps: csiCloneElsewhere },
@@ -28,6 +29,10 @@ const routes: readonly Route[] = [
   { strategy: 'snapshot', kind: claim, elsewhere: true, steps: snapshotOfClaimElsewhere },
   { strategy: 'snapshot', kind: given, elsewhere: false, steps: snapshotGiven },
   { strategy: 'snapshot', kind: given, elsewhere: true, steps: snapshotGivenElsewhere },
+  { strategy: 'copy', kind: claim, elsewhere: false, steps: copyOfClaim },
+  { strategy: 'copy', kind: claim, elsewhere: true, steps: copyOfClaim },
+  { strategy: 'copy', kind: given, elsewhere: false, steps: copyOfSnapshot },
+  { strategy: 'copy', kind: given, elsewhere: true, steps: copyOfSnapshot },
 ];
 
 /** The steps of a clone, in order; those after the first that is not done are not looked at. */
@@ -39,7 +44,7 @@ export function stepsFor(o: Observed): readonly Step[] {
     ({ strategy, kind, elsewhere }) =>
       strategy === shape.strategy && kind === shape.kind && elsewhere === shape.elsewhere,
   );
-  return [...admissionSteps, ...(route?.steps ?? [notExecutable(shape)])];
+  return [...admissionSteps, ...(route?.steps ?? [impossible(shape)])];
 }
 
 function shapeOf({ choice, source, volume }: Observed): Shape | undefined {
@@ -48,17 +53,8 @@ function shapeOf({ choice, source, volume }: Observed): Shape | undefined {
   return { strategy: choice.strategy, kind, elsewhere: namespace !== volume.metadata.namespace };
 }
 
-function notExecutable({ strategy, kind, elsewhere }: Shape): Step {
-  const what = [
-    strategy,
-    ...(kind === given ? ['of a snapshot'] : []),
-    ...(elsewhere ? ['from another namespace'] : []),
-  ];
-  const message = `this version cannot carry out ${what.join(' ')} yet`;
-  return gate('executable', () => waitFor('CloneScheduled', 'CloneNotExecutable', message));
-}
-
-/** Whether there are steps for this strategy at all. */
-export function canCarryOut(strategy: Strategy): boolean {
-  return routes.some((route) => route.strategy === strategy);
+/** No decision comes to that, but a record is only text. */
+function impossible({ strategy, kind }: Shape): Step {
+  const message = `there is no ${strategy} of a ${kind}; create the DataVolume again to have it decided anew`;
+  return gate('possible', () => waitFor('Pending', 'CloneValidationFailed', message));
 }

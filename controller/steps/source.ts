@@ -1,6 +1,7 @@
 import { keyOf } from '../../shared/api/objects.ts';
 import { claims, volumeSnapshots } from '../../shared/kube/resource.ts';
-import { capacityOf, fromVolume, isFrom, type Observed, ownClaim, type SourceState, sourceObject } from '../observe.ts';
+import { capacityOf, fromVolume, type Observed, ownClaim, type SourceState, sourceObject } from '../observe.ts';
+import { holdsBytes, isFrom } from '../origin.ts';
 import { about, isGoing } from './parts.ts';
 import { gate, type Wait, waitFor } from './step.ts';
 
@@ -15,7 +16,9 @@ export const sourceReady = gate('source-ready', (o) =>
 /** A target claim that waits for a volume to be handed over reads nothing. */
 function hasBegun(o: Observed): boolean {
   const { temporary, snapshot, moving } = o.children;
-  if (temporary !== undefined || snapshot !== undefined || moving !== undefined) return true;
+  // What is to be copied is read for as long as the copy takes.
+  if (temporary !== undefined && (holdsBytes(temporary) || !isFrom(temporary, 'nothing'))) return true;
+  if (snapshot !== undefined || moving !== undefined || isRestored(o)) return true;
   const own = ownClaim(o);
   return own !== undefined && (own.spec?.volumeName !== undefined || !isFrom(own, fromVolume(o)));
 }
@@ -26,15 +29,21 @@ function hasBegun(o: Observed): boolean {
  */
 export function isIndependent(o: Observed): boolean {
   const { temporary, snapshot, moving } = o.children;
-  const filled = moving !== undefined || temporary?.spec?.volumeName !== undefined;
+  const filled = moving !== undefined || (temporary !== undefined && holdsBytes(temporary));
   return (
     filled ||
+    isRestored(o) ||
     ownClaim(o)?.spec?.volumeName !== undefined ||
     snapshot?.status?.boundVolumeSnapshotContentName !== undefined
   );
 }
 
-function sourceWaits(source: SourceState): Wait | undefined {
+/** The source is a snapshot whose bytes lie in a volume by now. */
+function isRestored({ children: { restored } }: Observed): boolean {
+  return restored?.spec?.volumeName !== undefined;
+}
+
+export function sourceWaits(source: SourceState): Wait | undefined {
   const name = named(source);
   const object = sourceObject(source);
   if (object === undefined) return waitFor('Pending', 'CloneWithoutSource', `${name} does not exist`);

@@ -1,6 +1,7 @@
 import type { Phase } from '../../shared/api/datavolume.ts';
 import type { ObjectReference } from '../../shared/api/objects.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
+import type { Copied } from '../copy/record.ts';
 import type { Effect } from '../effects.ts';
 import type { Observed } from '../observe.ts';
 
@@ -14,7 +15,14 @@ export interface Step {
   readonly effects: (o: Observed) => readonly Effect[];
   /** The user's right is asked for again before the effects are carried out. */
   readonly guarded?: true;
+  /** What is told once the effects are written; asked only when there are some. */
+  readonly tells?: (o: Observed) => Happening | undefined;
 }
+
+/** Something that is worth a word beside what the status says. */
+export type Happening =
+  | { readonly what: 'copied'; readonly copied: Copied }
+  | { readonly what: 'copy-failed'; readonly reason: ReasonCode; readonly message: string };
 
 /** Why a clone does not go on, as its owner gets to see it. */
 export interface Wait {
@@ -32,6 +40,10 @@ export interface Wait {
   readonly brief?: true;
   /** The storage is at work on it. When it fails at that for good, the next strategy is tried. */
   readonly atWork?: true;
+  /** The strategy has failed for good, and why: the next one is tried, if there is one. */
+  readonly failure?: string;
+  /** A pod copies, and tells how far it is; whether it reads the copy again at the end. */
+  readonly copying?: 'plain' | 'verified';
 }
 
 export function waitFor(phase: Phase, reason: ReasonCode, message: string, more: Partial<Wait> = {}): Wait {

@@ -1,10 +1,11 @@
-import type { Phase } from '../../shared/api/datavolume.ts';
+import type { DataVolume, Phase } from '../../shared/api/datavolume.ts';
 import { annotations } from '../../shared/api/names.ts';
-import { keyOf, type PersistentVolumeClaim, type Stored, type TypedLocalReference } from '../../shared/api/objects.ts';
+import { keyOf, type PersistentVolumeClaim, type Stored } from '../../shared/api/objects.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import { claims } from '../../shared/kube/resource.ts';
 import type { Effect } from '../effects.ts';
 import { type Observed, ownClaim, targetRef } from '../observe.ts';
+import type { Origin } from '../origin.ts';
 import { targetClaim } from './claim.ts';
 import { helperPod, helps } from './helper.ts';
 import { about, create, hold, isGoing } from './parts.ts';
@@ -13,9 +14,11 @@ import { gate, type Step, type Wait, waitFor } from './step.ts';
 
 /** What a claim is made from and how large, as a route has it. */
 export interface Making {
-  readonly from: (o: Observed) => TypedLocalReference | undefined;
+  readonly from: (o: Observed) => Origin | undefined;
   /** Bytes; undefined while nobody knows. */
   readonly size: (o: Observed) => bigint | undefined;
+  /** Annotations of a temporary claim. */
+  readonly marks?: (o: Observed) => Readonly<Record<string, string>>;
 }
 
 /** How the storage's work is told. */
@@ -78,8 +81,7 @@ export function consumed(phase: Phase): Step {
       const lost = sourceLost(o);
       if (lost !== undefined) return waitFor(phase, lost.reason, lost.message);
       const own = ownClaim(o);
-      const immediately = o.volume.metadata.annotations?.[annotations.bindImmediately] !== undefined;
-      if (immediately && !helps(o, own)) return undefined;
+      if (isImmediate(o.volume) && !helps(o, own)) return undefined;
       const message = `${targetName(o)} is bound when the first pod that uses it is scheduled`;
       return waitFor(phase, 'WaitForFirstConsumer', message, {
         type: 'Normal',
@@ -91,6 +93,11 @@ export function consumed(phase: Phase): Step {
       return own === undefined ? [] : [helperPod(o, own)];
     },
   };
+}
+
+/** Its user does not want to wait for a first consumer. */
+export function isImmediate({ metadata }: DataVolume): boolean {
+  return metadata.annotations?.[annotations.bindImmediately] !== undefined;
 }
 
 /** The node that the scheduler has chosen for the first consumer. */

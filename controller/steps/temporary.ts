@@ -4,6 +4,7 @@ import { claims, pods } from '../../shared/kube/resource.ts';
 import type { Effect } from '../effects.ts';
 import { type Observed, ownClaim } from '../observe.ts';
 import { temporaryClaim } from './claim.ts';
+import { mounts } from './helper.ts';
 import { about, create, hold, isGoing, naming, patchClaim, remove } from './parts.ts';
 import { sourceLost } from './source.ts';
 import { gate, type Step, type Wait, waitFor } from './step.ts';
@@ -11,7 +12,7 @@ import { type Making, nodeOf, type Progress, sizeUnknown } from './target.ts';
 
 /** The claim beside a source in another namespace: it is filled there, since nothing reaches a source across namespaces. */
 
-export function temporaryMade({ from, size }: Making, { phase }: Progress): Step {
+export function temporaryMade({ from, size, marks }: Making, { phase }: Progress): Step {
   return {
     name: 'temporary-made',
     guarded: true,
@@ -27,10 +28,16 @@ export function temporaryMade({ from, size }: Making, { phase }: Progress): Step
       const [content, bytes] = [from(o), size(o)];
       if (source === undefined || content === undefined || bytes === undefined || choice.by !== 'record') return [];
       const plan = { volume, target: choice.target, size: bytes, from: content };
-      const object = temporaryClaim(plan, source.ref.namespace, o.bindsLate ? nodeOf(ownClaim(o)) : undefined);
+      const object = temporaryClaim(plan, source.ref.namespace, { ...marksOf(o), ...marks?.(o) });
       return [...hold(volume), create(volume, claims, object)];
     },
   };
+}
+
+/** The node that the target claim's first consumer will run on. */
+function marksOf(o: Observed): Readonly<Record<string, string>> {
+  const node = o.bindsLate ? nodeOf(ownClaim(o)) : undefined;
+  return node === undefined ? {} : { [annotations.selectedNode]: node };
 }
 
 /**
@@ -88,5 +95,5 @@ export const released: Step = {
 };
 
 function helpersOf({ children: { helpers, temporary } }: Observed) {
-  return helpers.filter(({ metadata }) => metadata.namespace === temporary?.metadata.namespace);
+  return helpers.filter((pod) => temporary !== undefined && mounts(pod, temporary));
 }

@@ -3,6 +3,7 @@ import { keyOf, type PersistentVolume, type PersistentVolumeClaim, type Stored }
 import { apiVersionOf, claims, persistentVolumes } from '../../shared/kube/resource.ts';
 import type { Effect } from '../effects.ts';
 import { capacityOf, fromVolume, type Observed, ownClaim, wantedOf } from '../observe.ts';
+import { holdsBytes } from '../origin.ts';
 import { cleared } from './cleanup.ts';
 import { type Fit, fitting } from './fit.ts';
 import { growing, growth, isLargeEnough } from './grow.ts';
@@ -33,28 +34,23 @@ import { placed, released, temporaryBound, temporaryMade } from './temporary.ts'
  * beginning because the scheduler chooses the node for its first consumer by it, because its quota is claimed before any work is done,
  * and because only a claim that exists has a uid. Before it has a volume no provisioner touches it (see `fromVolume`).
  */
-export function transfer(fill: {
-  readonly temporary: Making;
-  readonly progress: Progress;
-  readonly snapshot?: Fit['snapshot'];
-  readonly before: readonly Step[];
-  readonly after?: readonly Step[];
-}): readonly Step[] {
-  const { temporary, progress, before, after = [], snapshot } = fill;
+export function transfer(fill: Fill): readonly Step[] {
+  const { temporary, progress, first = [], before, after = [], snapshot, copies, consumer } = fill;
   const target: Making = {
     from: fromVolume,
     size: (o) => wantedOf(o) ?? temporary.size(o) ?? capacityOf(o.source?.claim),
   };
+  const makes = { ...(snapshot === undefined ? {} : { snapshot }), ...(copies === undefined ? {} : { copies }) };
   return [
-    fitting({ target, temporary, ...(snapshot === undefined ? {} : { snapshot }) }),
+    ...until(isUnderWay, first),
+    fitting({ target, temporary, ...makes }),
     ...until(isUnderWay, [sourceReady]),
     claimed(target),
     ...until(isUnderWay, [
-      consumed('PendingPopulation'),
+      ...until(consumer?.unneeded ?? never, [consumed('PendingPopulation')]),
       ...until(isFilled, before),
       temporaryMade(temporary, progress),
-      placed,
-      temporaryBound(progress),
+      ...until(consumer?.itself ?? never, [placed, temporaryBound(progress)]),
       ...after,
       ...growth(({ children }) => children.temporary),
       released,
@@ -65,14 +61,35 @@ export function transfer(fill: {
   ];
 }
 
+/** How the temporary claim comes to hold the source's bytes. */
+interface Fill extends Pick<Fit, 'snapshot' | 'copies'> {
+  readonly temporary: Making;
+  readonly progress: Progress;
+  /** Even before it is seen whether what is there fits. */
+  readonly first?: readonly Step[];
+  /** Before there is a temporary claim that holds them. */
+  readonly before: readonly Step[];
+  /** When the temporary claim has a volume. */
+  readonly after?: readonly Step[];
+  /** Where the class waits for a first consumer, and what fills the claim is one. */
+  readonly consumer?: {
+    /** Nobody need want the target claim first. */
+    readonly unneeded: (o: Observed) => boolean;
+    /** The temporary claim has its volume only when it is there. */
+    readonly itself: (o: Observed) => boolean;
+  };
+}
+
 /** From state 4 on. */
 function isUnderWay(o: Observed): boolean {
   return o.children.moving !== undefined || ownClaim(o)?.spec?.volumeName !== undefined;
 }
 
-function isFilled({ children }: Observed): boolean {
-  return children.temporary?.spec?.volumeName !== undefined;
+function isFilled({ children: { temporary } }: Observed): boolean {
+  return temporary !== undefined && holdsBytes(temporary);
 }
+
+const never = (): boolean => false;
 
 const moved: Step = {
   name: 'moved',

@@ -39,6 +39,7 @@ export type Phase =
   | 'CSICloneInProgress'
   | 'SnapshotForSmartCloneInProgress'
   | 'CloneFromSnapshotSourceInProgress'
+  | 'CloneInProgress'
   | 'PrepClaimInProgress'
   | 'RebindInProgress'
   | 'Succeeded'

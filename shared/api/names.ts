@@ -60,6 +60,29 @@ export const annotations = {
   cloneOf: 'k8s.io/CloneOf',
   /** On a claim of a class that waits for its first consumer: the node that the scheduler has chosen. */
   selectedNode: 'volume.kubernetes.io/selected-node',
+  /** On a DataVolume, by its user: `true` has a copy read again from the target and compared; `false` does without, whatever the setting. */
+  verify: 'clonegate.io/verify',
+  /** On a DataVolume, by its user: bytes per second that its copy may take, where that is less than the setting. */
+  bandwidth: 'clonegate.io/bandwidth',
+  /** On a DataVolume, by its user: `true` has every block of the target allocated, as `spec.preallocation` does. */
+  preallocation: 'cdi.kubevirt.io/storage.preallocation.requested',
+  /** On a DataVolume, by its user: PriorityClass of its copy pod, if the administrator lets users choose that one. */
+  priorityClass: 'cdi.kubevirt.io/storage.pod.priorityclassname',
+  /** On a DataVolume: compact JSON, how often its copy was begun anew, and why. */
+  copy: 'clonegate.io/copy',
+  /** On a DataVolume: digest of what was copied, the same when it was read from the source and when it was read back. */
+  digest: 'clonegate.io/digest',
+  /** On a temporary claim: compact JSON, its volume holds the whole copy. */
+  copied: 'clonegate.io/copied',
+  /** On a temporary claim: the try of a copy that it was made for, from 0. */
+  copyAttempt: 'clonegate.io/copy-attempt',
+  /** On a copy pod: uid of the temporary claim that it copies into. */
+  copiesInto: 'clonegate.io/copies-into',
+  /** On a copy pod: service meshes leave it alone. */
+  istioInject: 'sidecar.istio.io/inject',
+  linkerdInject: 'linkerd.io/inject',
+  /** On a copy pod: `false`, the cluster autoscaler does not take its node away. */
+  safeToEvict: 'cluster-autoscaler.kubernetes.io/safe-to-evict',
   /** On a volume while it is handed over: the reclaim policy that it has before and after. */
   reclaimPolicy: 'clonegate.io/reclaim-policy',
   /** On a StorageClass: the default of the cluster. */
@@ -71,7 +94,13 @@ export const annotations = {
 } as const;
 
 /** On a DataVolume these are ours alone: a user's own are overwritten at CREATE and refused afterwards. */
-export const reservedAnnotations = [annotations.cloneType, annotations.decision, annotations.stamp] as const;
+export const reservedAnnotations = [
+  annotations.cloneType,
+  annotations.decision,
+  annotations.stamp,
+  annotations.copy,
+  annotations.digest,
+] as const;
 
 /** On Events about clones, for programs; of an event with a count they tell the first occurrence. */
 export const eventAnnotations = {

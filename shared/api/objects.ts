@@ -131,6 +131,15 @@ export interface VolumeSnapshot extends KubeObject {
   };
 }
 
+/** What a snapshot is bound to: the driver's side of it. */
+export interface VolumeSnapshotContent extends KubeObject {
+  readonly spec?: {
+    readonly driver?: string;
+    readonly sourceVolumeMode?: string;
+    readonly volumeSnapshotRef?: { readonly namespace?: string; readonly name?: string; readonly uid?: string };
+  };
+}
+
 export interface VolumeSnapshotClass extends KubeObject {
   readonly driver: string;
 }
@@ -169,14 +178,60 @@ export interface Pod extends KubeObject {
     readonly automountServiceAccountToken?: boolean;
     readonly enableServiceLinks?: boolean;
     readonly terminationGracePeriodSeconds?: number;
+    readonly restartPolicy?: string;
+    readonly priorityClassName?: string;
+    readonly nodeSelector?: Readonly<Record<string, string>>;
+    readonly tolerations?: readonly Toleration[];
+    readonly affinity?: object;
     readonly securityContext?: object;
+    readonly nodeName?: string;
   };
-  readonly status?: { readonly phase?: string };
+  readonly status?: PodStatus;
+}
+
+export interface PodStatus {
+  readonly phase?: string;
+  /** Set by who ends a pod from outside: `Evicted`, `NodeLost`. */
+  readonly reason?: string;
+  readonly message?: string;
+  readonly conditions?: readonly PodCondition[];
+  readonly containerStatuses?: readonly ContainerStatus[];
+}
+
+export interface PodCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+export interface ContainerStatus {
+  readonly name: string;
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly running?: object;
+    readonly terminated?: {
+      readonly exitCode?: number;
+      readonly signal?: number;
+      readonly reason?: string;
+      /** The termination message. */
+      readonly message?: string;
+    };
+  };
+}
+
+export interface Toleration {
+  readonly key?: string;
+  readonly operator: 'Equal' | 'Exists';
+  readonly value?: string;
+  readonly effect?: string;
 }
 
 export interface PodContainer {
   readonly name: string;
   readonly image?: string;
+  readonly args?: readonly string[];
+  readonly terminationMessagePolicy?: string;
   readonly resources?: object;
   readonly securityContext?: object;
   readonly volumeMounts?: readonly {

@@ -38,12 +38,9 @@ export function standingOf(metadata: Annotations = {}): Standing | undefined {
 }
 
 /** What comes after the strategy that has failed: the next candidate that would have been possible; each is tried once. */
-export function nextStrategy(
-  { record, strategy, fallbacks }: Standing,
-  canDo: (strategy: Strategy) => boolean,
-): Strategy | undefined {
+export function nextStrategy({ record, strategy, fallbacks }: Standing): Strategy | undefined {
   const tried = new Set([strategy, ...fallbacks.map(({ from }) => from)]);
-  return possible(record).find((candidate) => !tried.has(candidate) && canDo(candidate));
+  return possible(record).find((candidate) => !tried.has(candidate));
 }
 
 /** The annotations that say so. */

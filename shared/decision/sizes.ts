@@ -38,12 +38,30 @@ export function sourceSize(source: SourceFacts): bigint | undefined {
  * Bytes that the target volume will have: what is asked for, else what the source's volume has, made larger where a device's content has to
  * go onto a filesystem (cdi-behaviour 2.6); undefined when nobody knows.
  */
-export function targetSize({ source, target }: CloneFacts): bigint | undefined {
+export function targetSize({ source, target }: Sized): bigint | undefined {
   if (target.requested !== undefined) return target.requested;
   const size = source.capacity ?? source.requested;
   if (size === undefined) return undefined;
   const grows = source.volumeMode === 'Block' && target.volumeMode === 'Filesystem';
   return larger(grows ? requiredBytes(size, 'Filesystem') : size, target.smallest);
+}
+
+/** What sizes follow from. */
+interface Sized {
+  readonly source: Pick<CloneFacts['source'], 'capacity' | 'requested' | 'volumeMode'>;
+  readonly target: Pick<CloneFacts['target'], 'requested' | 'payload' | 'smallest' | 'volumeMode'>;
+}
+
+/**
+ * Bytes that a disk image is to have in a target that was asked for larger than its source, which then is what the guest gets to see of
+ * it; 0 where the image stays as it is. A device is as large as it is.
+ */
+export function imageSize({ source, target }: Sized): bigint {
+  const { requested, volumeMode } = target;
+  const had = source.capacity ?? source.requested;
+  if (volumeMode === 'Block' || requested === undefined || had === undefined) return 0n;
+  const wanted = target.payload ?? usableBytes(requested, 'Filesystem');
+  return wanted > usableBytes(had, source.volumeMode ?? 'Filesystem') ? wanted : 0n;
 }
 
 /** Why the target is too small for the source, with both numbers; undefined when it is not, or when a size is not known. */

@@ -28,13 +28,17 @@ const reasons: Readonly<Record<number, string>> = {
   504: 'Timeout',
 };
 
+/** @throws ApiError `AnswerTooLarge`. */
+export async function readPlain(answer: Answer, call: string, limit: number): Promise<string> {
+  const text = await readText(answer, limit);
+  if (text !== undefined) return text;
+  const message = `${call}: the answer is larger than ${limit} bytes`;
+  throw new ApiError(message, { code: answer.statusCode, reason: 'AnswerTooLarge' });
+}
+
 /** @throws ApiError `AnswerTooLarge`, or `InvalidAnswer` when it is not JSON. */
 export async function readJson(answer: Answer, call: string, limit: number): Promise<unknown> {
-  const text = await readText(answer, limit);
-  if (text === undefined) {
-    const message = `${call}: the answer is larger than ${limit} bytes`;
-    throw new ApiError(message, { code: answer.statusCode, reason: 'AnswerTooLarge' });
-  }
+  const text = await readPlain(answer, call, limit);
   try {
     return JSON.parse(text);
   } catch {

@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts';
 import { ApiError, isConflict, isNotFound } from './errors.ts';
 import { isStored, type ListOptions, type ListPage, listPages } from './list.ts';
 import { type Call, type CallOptions, type CallReport, nameOf, type Query, request } from './request.ts';
-import { apiVersionOf, pathOf, type Resource } from './resource.ts';
+import { apiVersionOf, pathOf, pods, type Resource } from './resource.ts';
 import { openWatch, type WatchEvent, type WatchOptions } from './watch.ts';
 
 /** Calls to the API server, on raw JSON: what the server sent is what the caller sees, unknown fields included. There is no PUT. */
@@ -24,6 +24,12 @@ export interface WriteOptions extends CallOptions {
 export interface Preconditions {
   readonly uid?: string;
   readonly resourceVersion?: string;
+}
+
+export interface LogOptions {
+  readonly container: string;
+  readonly tailLines: number;
+  readonly limitBytes: number;
 }
 
 export interface Client {
@@ -55,6 +61,8 @@ export interface Client {
       readonly propagation?: 'Background' | 'Foreground' | 'Orphan';
     },
   ): Promise<void>;
+  /** The last lines that a container of a pod has written. */
+  podLog(ref: ObjectRef, which: LogOptions, options?: CallOptions): Promise<string>;
   /** POST of a review (SubjectAccessReview): a question, not a write, and so repeated when it is safe to. */
   review<T extends KubeObject>(kind: Resource<T>, object: T, options?: CallOptions): Promise<T>;
 }
@@ -90,6 +98,22 @@ export function createClient(connection: Connection, options: ClientOptions): Cl
     apply: async (kind, object, options) => await apply(send, kind, object, options),
     mergePatch: async (kind, ref, patch, options) => await mergePatch(send, kind, ref, patch, options),
     remove: async (kind, ref, options) => await remove(send, kind, ref, options),
+    podLog: async (ref, { container, tailLines, limitBytes }, options) => {
+      const query = { container, tailLines, limitBytes };
+      const path = pathOf(pods, ref, 'log');
+      const limit = 2 * limitBytes;
+      const call: Call = {
+        verb: 'get',
+        method: 'GET',
+        path,
+        query,
+        plain: true,
+        limit,
+        retry: 'safe',
+        ...limitsOf(options),
+      };
+      return String(await send({ ...call, accept: '*/*' }));
+    },
     review: async <T extends KubeObject>(kind: Resource<T>, object: T, options?: CallOptions) => {
       const path = pathOf(kind, placeOf(object));
       const body = typed(kind, object);

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Clock } from '../process/clock.ts';
-import { readError, readJson } from './answer.ts';
+import { readError, readJson, readPlain } from './answer.ts';
 import type { Connection, Route } from './connection.ts';
 import { within } from './deadline.ts';
 import { ApiError, isRetryable } from './errors.ts';
@@ -33,6 +33,8 @@ export interface Call extends CallOptions {
    * said that it did nothing (429).
    */
   readonly retry: 'safe' | 'refused';
+  /** The answer is text, and is not parsed. */
+  readonly plain?: true;
   /** Bytes of the answer; default 16 MiB: etcd keeps objects below 1.5 MiB, and JSON is a few times larger than what it keeps. */
   readonly limit?: number;
 }
@@ -71,7 +73,7 @@ interface Progress {
 }
 
 /**
- * Sends a call and gives the parsed JSON of its answer.
+ * Sends a call and gives the parsed JSON of its answer, or its text where that is asked for.
  * @throws ApiError whatever the server answered, `Unreachable` or `DeadlineExceeded`; the signal's reason when that aborts.
  */
 export async function request(sender: Sender, call: Call): Promise<unknown> {
@@ -102,7 +104,8 @@ async function repeat(
     try {
       const answer = await send(sender, call, signal);
       progress.code = answer.statusCode;
-      return await readJson(answer, nameOf(call), call.limit ?? defaultLimit);
+      const read = call.plain === true ? readPlain : readJson;
+      return await read(answer, nameOf(call), call.limit ?? defaultLimit);
     } catch (error) {
       signal.throwIfAborted();
       const failure = error instanceof ApiError ? error : unreachable(call, error);

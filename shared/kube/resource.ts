@@ -18,6 +18,7 @@ import type {
   SubjectAccessReview,
   VolumeSnapshot,
   VolumeSnapshotClass,
+  VolumeSnapshotContent,
   WebhookConfiguration,
 } from '../api/objects.ts';
 
@@ -67,6 +68,13 @@ export const volumeSnapshotClasses = resource<VolumeSnapshotClass>(
   'v1',
   'VolumeSnapshotClass',
   'volumesnapshotclasses',
+  false,
+);
+export const volumeSnapshotContents = resource<VolumeSnapshotContent>(
+  groups.snapshot,
+  'v1',
+  'VolumeSnapshotContent',
+  'volumesnapshotcontents',
   false,
 );
 export const subjectAccessReviews = resource<SubjectAccessReview>(

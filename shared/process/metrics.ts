@@ -123,6 +123,20 @@ const table = {
     'Clones that went on with another strategy after the storage had failed, by both strategies.',
     ['from', 'to'],
   ),
+  copyBytes: counter(
+    'clonegate_copy_bytes_total',
+    'Bytes that copy pods went over in copies that came to their end.',
+    [],
+  ),
+  copyDuration: histogram(
+    'clonegate_copy_duration_seconds',
+    'How long copy pods took for copies that came to their end.',
+    [],
+    cloneBuckets,
+  ),
+  copyFailures: counter('clonegate_copy_failures_total', 'Copies that did not come to their end, by reason.', [
+    'reason',
+  ]),
   stalled: counter(
     'clonegate_clones_stalled_total',
     'Clones that waited longer than they should, by the reason of the wait.',

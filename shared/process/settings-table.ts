@@ -1,53 +1,13 @@
 import { strategies } from '../api/names.ts';
 import { type LogLevel, logLevels } from './log.ts';
-import {
-  bool,
-  choice,
-  duration,
-  integer,
-  type Kind,
-  list,
-  namespaceName,
-  namespaceNames,
-  path,
-  text,
-} from './values.ts';
+import { copyRows } from './settings-copy.ts';
+import { row } from './settings-row.ts';
+import { bool, choice, duration, integer, list, namespaceName, namespaceNames, path, text } from './values.ts';
 
 /**
  * Every setting of all programs, once. `leaseDuration` is the flag `--lease-duration` and the variable `CLONEGATE_LEASE_DURATION`;
  * settings.ts reads them.
  */
-
-export type Program = 'webhook' | 'controller' | 'hooks';
-
-/** What a default may be made from. */
-export interface Surroundings {
-  readonly hostname: string;
-  readonly namespace: string;
-}
-
-export interface Row<P extends Program = Program, T = unknown> {
-  readonly programs: readonly P[];
-  readonly kind: Kind<T>;
-  /** Absent: the setting must be given. */
-  readonly fallback?: T | ((surroundings: Surroundings) => T);
-  /** Required after all when another setting has this value; its fallback is empty then. */
-  readonly requiredWith?: { readonly setting: string; readonly value: string };
-  /** What {@link helpText} prints for a default that depends on the surroundings. */
-  readonly fallbackDoc?: string;
-  readonly doc: string;
-  /** A variable that Kubernetes manifests set by custom; asked after our own. */
-  readonly alias?: string;
-}
-
-function row<const P extends Program, T>(
-  programs: readonly P[],
-  kind: Kind<T>,
-  doc: string,
-  rest: Omit<Row<P, NoInfer<T>>, 'programs' | 'kind' | 'doc'> = {},
-): Row<P, T> {
-  return { programs, kind, doc, ...rest };
-}
 
 const modes = ['enforce', 'shadow'] as const;
 const quotaModes = ['warn', 'deny', 'off'] as const;
@@ -63,6 +23,8 @@ const port = integer(0, 65_535);
 const years = 3_155_760_000_000;
 const withKeys = { fallback: '', requiredWith: { setting: 'stampKeys', value: 'files' } } as const;
 const withFiles = { fallback: '', requiredWith: { setting: 'certificates', value: 'files' } } as const;
+
+export type { Program, Row } from './settings-row.ts';
 
 export const table = {
   logLevel: row(all, choice<LogLevel>(logLevels), 'Lines below this level are not printed.', { fallback: 'info' }),
@@ -275,6 +237,7 @@ export const table = {
     'Clones into one StorageClass that are under way at the same time; 0: any number.',
     { fallback: 50 },
   ),
+  ...copyRows,
   sweep: row(
     controller,
     choice(['remove', 'report', 'off'] as const),

@@ -1,3 +1,6 @@
+import type { Toleration } from '../api/objects.ts';
+import { parseQuantity, QuantityError } from '../api/quantity.ts';
+
 /** The kinds of values that a setting can have: how each is read from text and described to people. */
 
 /** All that is wrong with the settings that a program was given. */
@@ -42,6 +45,84 @@ export const list: Kind<readonly string[]> = kind(
   (given) => given.split(',').flatMap((each) => (each.trim() === '' ? [] : [each.trim()])),
   { print: (value) => (Array.isArray(value) ? value.join(',') : '') },
 );
+
+/** Bytes. */
+export const quantity: Kind<bigint> = kind('quantity such as 100M or 64Mi', (given) => bytesIn(given));
+
+function bytesIn(given: string): bigint | undefined {
+  try {
+    const bytes = parseQuantity(given);
+    return bytes >= 0n ? bytes : undefined;
+  } catch (error) {
+    if (error instanceof QuantityError) return undefined;
+    throw error;
+  }
+}
+
+type Texts = Readonly<Record<string, string>>;
+
+function pairs(allowed: string, isPair: (key: string, value: string) => boolean): Kind<Texts> {
+  return kind(
+    allowed,
+    (given) => {
+      const entries = list.parse(given)?.map((each) => /^([^=]+)=(.*)$/u.exec(each)?.slice(1) ?? []) ?? [];
+      const isGood = entries.every(([key = '', value = '']) => isPair(key, value));
+      return isGood ? Object.fromEntries(entries.map(([key = '', value = '']) => [key, value])) : undefined;
+    },
+    {
+      print: (value) =>
+        Object.entries(value ?? {})
+          .map(([key, text]) => `${key}=${text}`)
+          .join(','),
+    },
+  );
+}
+
+const word = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/u;
+const isLabelKey = (key: string): boolean =>
+  /^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/u.test(key);
+
+/** Amounts of resources, as a container asks for them. */
+export const amounts: Kind<Texts> = pairs(
+  'resources such as cpu=100m,memory=64Mi',
+  (key, value) => isLabelKey(key) && bytesIn(value) !== undefined,
+);
+
+/** Labels that a node has to have. */
+export const labels: Kind<Texts> = pairs(
+  'labels such as disk=fast,zone=a',
+  (key, value) => isLabelKey(key) && (value === '' || word.test(value)),
+);
+
+const effects: ReadonlySet<string> = new Set(['NoSchedule', 'PreferNoSchedule', 'NoExecute']);
+
+/** As `kubectl taint` writes taints, without an effect for all of them, without a value for any; a single `*` tolerates everything. */
+export const tolerations: Kind<readonly Toleration[]> = kind(
+  'taints such as storage=busy:NoSchedule,maintenance, or * for all',
+  (given) => {
+    const found = (list.parse(given) ?? []).map(toleration);
+    const good = found.filter((each) => each !== undefined);
+    return good.length === found.length ? good : undefined;
+  },
+  { print: (value) => (Array.isArray(value) ? value.map(printToleration).join(',') : '') },
+);
+
+function toleration(given: string): Toleration | undefined {
+  if (given === '*') return { operator: 'Exists' };
+  const {
+    key = '',
+    value,
+    effect,
+  } = /^(?<key>[^=:]+)(?:=(?<value>[^:]*))?(?::(?<effect>\w+))?$/u.exec(given)?.groups ?? {};
+  if (!isLabelKey(key) || (effect !== undefined && !effects.has(effect))) return undefined;
+  if (value !== undefined && value !== '' && !word.test(value)) return undefined;
+  const tolerated: Toleration = value === undefined ? { key, operator: 'Exists' } : { key, operator: 'Equal', value };
+  return effect === undefined ? tolerated : { ...tolerated, effect };
+}
+
+function printToleration({ key, value, effect }: Toleration): string {
+  return `${key ?? '*'}${value === undefined ? '' : `=${value}`}${effect === undefined ? '' : `:${effect}`}`;
+}
 
 /** A DNS label (RFC 1123), which names of namespaces are. */
 export const namespaceName: Kind<string> = kind('name of a namespace', (given) =>

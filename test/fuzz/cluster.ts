@@ -118,6 +118,7 @@ export class FuzzCluster {
       pages: never('pages'),
       apply: never('apply'),
       remove: never('remove'),
+      podLog: never('podLog'),
     };
   }
 

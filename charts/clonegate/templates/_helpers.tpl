@@ -67,6 +67,11 @@ annotations:
 {{- range $flag, $value := . }}
 {{- $text := kindIs "float64" $value | ternary (int64 $value | toString) (toString $value) }}
 {{- if kindIs "slice" $value }}{{ $text = join "," $value }}{{ end }}
+{{- if kindIs "map" $value }}
+{{- $pairs := list }}
+{{- range $key, $each := $value }}{{ $pairs = append $pairs (printf "%s=%s" $key (toString $each)) }}{{ end }}
+{{- $text = join "," $pairs }}
+{{- end }}
 - {{ printf "--%s=%s" $flag $text | quote }}
 {{- end }}
 {{- end -}}

@@ -9,6 +9,7 @@ import { createLogger } from '../../../shared/process/log.ts';
 import type { Metrics } from '../../../shared/process/metrics.ts';
 import { strictPolicy } from '../../../shared/trust/access.ts';
 import type { Verifier } from '../../../shared/trust/keys.ts';
+import { copyPolicy } from '../build/copies.ts';
 import type { MemoryApi } from '../memory-client.ts';
 import { placeOf, summaryOf } from './words.ts';
 
@@ -34,6 +35,7 @@ export function createController({ api, stores, clock, metrics, verifier, writte
         written(`patch ${args[0].plural} ${summaryOf(args[2])}`, async () => client.mergePatch(...args)),
       remove: async (...args) =>
         written(`delete ${args[0].plural} ${placeOf(args[1])}`, async () => client.remove(...args)),
+      podLog: async () => '',
       // oxlint-disable-next-line require-yield
       pages: async function* none() {},
       review: async <T extends KubeObject>(_kind: unknown, object: T): Promise<T> => ({
@@ -45,12 +47,13 @@ export function createController({ api, stores, clock, metrics, verifier, writte
     verifier,
     recorder: { emit: () => undefined },
     expectations: createExpectations((resource, name) => lookup(stores, resource, name), clock),
-    policy: { sameStorageClass: false, helperImage: 'pause' },
+    policy: { sameStorageClass: false, helperImage: 'pause', copy: copyPolicy },
     access: strictPolicy,
     executor: 'clonegate',
     limits: { stallAfter: 0, stallAfterConsumer: 0, fallbackAfter: 0 },
-    turns: createTurns(stores, { perSource: 0, perStorageClass: 0 }),
+    turns: createTurns(stores, { perSource: 0, perStorageClass: 0, copiesPerStorageClass: 0 }),
     sharing: createSharing(stores, clock),
+    copyProgressInterval: 5000,
     clock,
     log: createLogger({ level: 'silent', name: 'test' }),
     metrics,

@@ -20,6 +20,8 @@ export const kinds: readonly Kind[] = (
     ['csi-clone', 'PersistentVolumeClaim'],
     ['snapshot', 'PersistentVolumeClaim'],
     ['snapshot', 'VolumeSnapshot'],
+    ['copy', 'PersistentVolumeClaim'],
+    ['copy', 'VolumeSnapshot'],
   ] as const
 ).flatMap(([strategy, from]) =>
   [false, true].flatMap((elsewhere) =>
@@ -31,8 +33,14 @@ export const kinds: readonly Kind[] = (
   ),
 );
 
+const ways: Readonly<Record<Strategy, string>> = {
+  'csi-clone': 'none',
+  snapshot: 'restore',
+  copy: 'copy of a snapshot',
+};
+
 export function nameOfKind({ strategy, from, elsewhere, larger, mode, late }: Kind): string {
-  const way = from === 'VolumeSnapshot' ? 'restore' : strategy;
+  const way = from === 'VolumeSnapshot' ? ways[strategy] : strategy;
   const words = [way, elsewhere ? 'elsewhere' : 'here', larger ? 'larger' : 'equal', mode, late ? 'late' : 'at once'];
   return words.join(', ');
 }

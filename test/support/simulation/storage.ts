@@ -5,6 +5,7 @@ import {
   keyOf,
   type PersistentVolume,
   type PersistentVolumeClaim,
+  type Pod,
   type Stored,
   type VolumeSnapshot,
 } from '../../../shared/api/objects.ts';
@@ -15,9 +16,15 @@ import {
   persistentVolumes,
   pods,
   type Resource,
+  volumeSnapshotContents,
   volumeSnapshots,
 } from '../../../shared/kube/resource.ts';
 import { MemoryApi } from '../memory-client.ts';
+
+/** What is in a volume that was made from nothing. */
+const blank = 'nothing';
+/** The one that there is. */
+const driver = 'csi.example.com';
 
 /**
  * The other programs of a cluster, as far as clones have to do with them, each as one look at all objects: small, and true to what the
@@ -27,8 +34,10 @@ export class SimulatedStorage {
   readonly api = new MemoryApi();
   /** What is in a volume or a snapshot, by its name or `namespace/name`. */
   readonly contents = new Map<string, string>();
-  /** Volumes made by cloning or restoring, the removed ones too. */
+  /** Volumes that came to hold something by cloning, restoring or copying, the removed ones too. */
   readonly made: string[] = [];
+  /** How many copies fail from now on. */
+  copyFailures = 0;
   readonly #late: ReadonlySet<string>;
   readonly #client = this.api.client();
 
@@ -89,11 +98,12 @@ export class SimulatedStorage {
       spec: { claimRef: referenceTo(claim), capacity: { storage }, persistentVolumeReclaimPolicy: 'Delete' },
     });
     this.contents.set(name, content);
-    this.made.push(name);
+    if (content !== blank) this.made.push(name);
   }
 
   #contentFor({ spec, metadata: { namespace = '' } }: PersistentVolumeClaim): string | undefined {
     const { kind, name = '' } = spec?.dataSourceRef ?? {};
+    if (kind === undefined) return blank;
     if (kind === 'VolumeSnapshot') {
       const snapshot = this.api
         .all(volumeSnapshots)
@@ -143,6 +153,11 @@ export class SimulatedStorage {
     const { storage: restoreSize } = source?.status?.capacity ?? {};
     const status = { readyToUse: true, restoreSize, boundVolumeSnapshotContentName: `content-${key}` };
     await this.#client.mergePatch(volumeSnapshots, { namespace, name: snapshot.metadata.name }, { status });
+    const volumeSnapshotRef = { namespace, name: snapshot.metadata.name, uid: snapshot.metadata.uid };
+    const spec = { driver, sourceVolumeMode: source?.spec?.volumeMode ?? 'Filesystem', volumeSnapshotRef };
+    const contents = { name: status.boundVolumeSnapshotContentName };
+    this.api.remove(volumeSnapshotContents, contents);
+    await this.#client.create(volumeSnapshotContents, { metadata: contents, spec });
   }
 
   async #resize(claim: Stored<PersistentVolumeClaim>): Promise<void> {
@@ -157,18 +172,38 @@ export class SimulatedStorage {
   }
 
   /** Scheduler and kubelet in one. */
-  async #run(
-    namespace: string,
-    pod: Stored<{
-      metadata: KubeObject['metadata'];
-      spec?: { volumes?: readonly { persistentVolumeClaim?: { claimName: string } }[] };
-    }>,
-  ): Promise<void> {
-    const volumes = pod.spec?.volumes ?? [];
-    const names = new Set(volumes.map(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName));
-    for (const claim of this.api.all(claims).filter(({ metadata }) => metadata.namespace === namespace)) {
-      if (names.has(claim.metadata.name)) await this.#mount(claim);
+  async #run(namespace: string, pod: Stored<Pod>): Promise<void> {
+    const names = (pod.spec?.volumes ?? []).map((volume) => volume.persistentVolumeClaim?.claimName ?? '');
+    const found = names.map((name) =>
+      this.api.all(claims).find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
+    );
+    for (const claim of found) if (claim !== undefined) await this.#mount(claim);
+    const [from, to] = found;
+    if (pod.spec?.containers?.[0]?.name !== 'copy') return;
+    if (from?.status?.phase === 'Bound' && to?.status?.phase === 'Bound') await this.#copy(pod, from, to);
+  }
+
+  /** At the first look it begins, at the second it is done. */
+  async #copy(pod: Stored<Pod>, from: Stored<PersistentVolumeClaim>, to: Stored<PersistentVolumeClaim>): Promise<void> {
+    const { phase } = pod.status ?? {};
+    if (phase === 'Succeeded' || phase === 'Failed') return;
+    const { volumeName = '' } = to.spec ?? {};
+    const end = (result: object) => [{ name: 'copy', state: { terminated: { message: JSON.stringify(result) } } }];
+    if (phase !== 'Running') {
+      this.contents.set(volumeName, 'half of it');
+      await this.#patch(pods, pod, { status: { phase: 'Running' } });
+      return;
     }
+    if (this.copyFailures > 0) {
+      this.copyFailures -= 1;
+      const failure = { outcome: 'failed', reason: 'CopyIOError', message: 'read failed at 42', retry: true };
+      await this.#patch(pods, pod, { status: { phase: 'Failed', containerStatuses: end(failure) } });
+      return;
+    }
+    this.contents.set(volumeName, this.contents.get(from.spec?.volumeName ?? '') ?? '');
+    this.made.push(volumeName);
+    const result = { outcome: 'succeeded', bytes: '1073741824', seconds: 2 };
+    await this.#patch(pods, pod, { status: { phase: 'Succeeded', containerStatuses: end(result) } });
   }
 
   async #mount(claim: Stored<PersistentVolumeClaim>): Promise<void> {

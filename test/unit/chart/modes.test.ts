@@ -83,7 +83,7 @@ describe('limited to namespaces', async () => {
   const objects = await renderChart({ files: [fileOf('namespaced-values.yaml')] });
   const withoutNamespace = new Set(
     [
-      'persistentvolumes storageclasses csidrivers storageprofiles volumesnapshotclasses',
+      'persistentvolumes volumesnapshotcontents storageclasses csidrivers storageprofiles volumesnapshotclasses',
       'namespaces mutatingwebhookconfigurations validatingwebhookconfigurations',
     ].flatMap((words) => words.split(' ')),
   );

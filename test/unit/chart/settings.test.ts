@@ -10,7 +10,7 @@ import { programsIn } from './pods.ts';
 const modes: Readonly<Record<string, RenderOptions>> = {
   plain: {},
   elsewhere: { set: ['admission.url=https://clonegate.example.com'] },
-  limited: { set: ['namespaces=json:["team"]'] },
+  limited: { set: ['namespaces=json:["team"]', 'copy.priorityClass=low'] },
   files: {
     set: [
       'certificates.mode=existing',
@@ -37,6 +37,8 @@ const fixed: Readonly<Record<string, string>> = {
 const otherwise: Readonly<Record<string, string>> = {
   '--certificates': 'selfSigned',
   '--stamp-keys': 'managed',
+  // The same image as all programs'.
+  '--copy-image': 'clonegate:0.1.0',
   '--host': '::',
   '--ops-host': '::',
 };

@@ -23,7 +23,7 @@ function setup(): { readonly clock: FakeClock; readonly waiting: Waiting } {
   const clock = new FakeClock(0);
   const evidence = { provisioning: async () => undefined, lastEvent: async () => undefined };
   const limits = { stallAfter: 0, stallAfterConsumer: 0, fallbackAfter: 0 };
-  return { clock, waiting: createWaiting({ evidence, clock, limits, canCarryOut: () => true }) };
+  return { clock, waiting: createWaiting({ evidence, clock, limits }) };
 }
 
 const o = (status?: DataVolumeStatus) => observed(world(), volume(status === undefined ? {} : { status }));

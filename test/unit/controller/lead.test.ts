@@ -48,7 +48,7 @@ function setup(reconcile: Reconcile) {
     stores,
     served,
     reconcile,
-    turns: createTurns(stores, { perSource: 0, perStorageClass: 0 }),
+    turns: createTurns(stores, { perSource: 0, perStorageClass: 0, copiesPerStorageClass: 0 }),
     sweeper: async (signal) => {
       signal.addEventListener('abort', () => swept.push('ended'));
     },

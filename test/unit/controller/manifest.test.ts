@@ -49,6 +49,8 @@ test('the controller may do in the whole cluster what it does, and no more', () 
       'get persistentvolumeclaims',
       'get persistentvolumes',
       'get pods',
+      'get pods/log',
+      'get snapshot.storage.k8s.io/volumesnapshotcontents',
       'get snapshot.storage.k8s.io/volumesnapshots',
       'list cdi.kubevirt.io/datavolumes',
       'list cdi.kubevirt.io/storageprofiles',

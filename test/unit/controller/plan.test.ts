@@ -14,10 +14,24 @@ import {
   storageClass,
   target,
   type VolumeOptions,
+  valid,
   volume,
   type World,
   world,
 } from './world.ts';
+
+test('a record of a clone that there is no way to make is waited with, not guessed at', () => {
+  const stamp = { ...valid, source: { kind: 'VolumeSnapshot', namespace, name: 'source' } } as const;
+
+  expect(plan(observed(world(), volume(), stamp), unasked)).toMatchObject({
+    state: 'waiting',
+    wait: {
+      phase: 'Pending',
+      reason: 'CloneValidationFailed',
+      message: 'there is no csi-clone of a VolumeSnapshot; create the DataVolume again to have it decided anew',
+    },
+  });
+});
 
 const allowed = { answer: 'allowed' } as const;
 
@@ -222,13 +236,6 @@ const waits: readonly WaitRow[] = [
     phase: 'Unknown',
     reason: 'Pending',
     message: 'PersistentVolumeClaim tenant/target is in phase Melted',
-  },
-  {
-    name: 'the strategy cannot be carried out',
-    volume: { strategy: 'copy' },
-    phase: 'CloneScheduled',
-    reason: 'CloneNotExecutable',
-    message: 'this version cannot carry out copy yet',
   },
   {
     name: 'the source is deferred and missing',

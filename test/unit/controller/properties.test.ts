@@ -169,7 +169,8 @@ test('whatever is patched or deleted is the DataVolume or a claim of its own, as
 });
 
 test('whatever is created is the target claim, while there is none, and it is made from the stamped source', () => {
-  const cases = forAll(({ volume: { metadata }, stamp, claim: existing }, _right, next) => {
+  const cases = forAll(({ volume: { metadata }, stamp, claim: existing, choice }, _right, next) => {
+    if (choice.by === 'record' && choice.strategy === 'copy') return false;
     for (const { object } of creates(next)) {
       expect(existing).toBeUndefined();
       expect(object.metadata).toMatchObject({ namespace: metadata.namespace, name: metadata.name });
@@ -180,6 +181,22 @@ test('whatever is created is the target claim, while there is none, and it is ma
   });
 
   expect(cases).toBeGreaterThan(enough);
+});
+
+test('what a copy creates is a target claim that nobody fills, or blank and beside the stamped source', () => {
+  const cases = forAll(({ volume: { metadata }, stamp, choice }, _right, next) => {
+    if (choice.by !== 'record' || choice.strategy !== 'copy') return false;
+    for (const { object } of creates(next)) {
+      const isTarget = object.metadata.name === metadata.name;
+      const spec = isTarget ? { dataSourceRef: { kind: 'DataVolume', name: metadata.name } } : {};
+      const namespace = isTarget ? metadata.namespace : stamp.valid && stamp.source.namespace;
+      expect(object).toMatchObject({ metadata: { namespace }, spec });
+      if (!isTarget) expect(object).not.toHaveProperty('spec.dataSourceRef');
+    }
+    return creates(next).length > 0;
+  });
+
+  expect(cases).toBeGreaterThan(0);
 });
 
 test('the finalizers of others are never lost', () => {

@@ -5,7 +5,7 @@ import { createStores, lookup } from '../../../controller/stores.ts';
 import { createTurns, type TurnLimits } from '../../../controller/turns.ts';
 import type { Limits } from '../../../controller/waiting.ts';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
-import type { Event, KubeObject, PersistentVolumeClaim, Stored } from '../../../shared/api/objects.ts';
+import type { Event, KubeObject, ObjectRef, PersistentVolumeClaim, Stored } from '../../../shared/api/objects.ts';
 import type { ListOptions } from '../../../shared/kube/client.ts';
 import type { Emission } from '../../../shared/kube/events.ts';
 import { claims, dataVolumes, pods, type Resource, volumeSnapshots } from '../../../shared/kube/resource.ts';
@@ -56,7 +56,9 @@ export class Scene {
   right: Right = 'allowed';
   executor: 'clonegate' | 'cdi' = 'clonegate';
   limits: Limits = { stallAfter: 0, stallAfterConsumer: 0, fallbackAfter: 0 };
-  turns: TurnLimits = { perSource: 0, perStorageClass: 0 };
+  turns: TurnLimits = { perSource: 0, perStorageClass: 0, copiesPerStorageClass: 0 };
+  /** What copy pods write. */
+  podLog: (ref: ObjectRef) => Promise<string> = async () => '';
   intercept: Interceptor = () => undefined;
   /** Runs when a write was carried out, before its answer is on the way. */
   answer: (write: number) => void = () => undefined;
@@ -109,6 +111,7 @@ export class Scene {
         create: async (...args) => wrap(client.create(...args)),
         mergePatch: async (...args) => wrap(client.mergePatch(...args)),
         remove: async (...args) => wrap(client.remove(...args)),
+        podLog: async (ref) => this.podLog(ref),
         pages: (_kind, options = {}) => this.#pages(options),
         review: async <T extends KubeObject>(_kind: unknown, object: T): Promise<T> => {
           this.asked.push(object);
@@ -126,6 +129,7 @@ export class Scene {
       limits: this.limits,
       turns: createTurns(this.stores, this.turns),
       sharing: createSharing(this.stores, this.clock),
+      copyProgressInterval: 5000,
       clock: this.clock,
       log: createLogger({ level: 'silent', name: 'test' }),
       metrics: this.metrics,

@@ -50,7 +50,7 @@ function clone({ namespace = 'tenant', name, age = 0, held = false, status, ...m
 function setup(clones: readonly One[], limits: Partial<TurnLimits> = {}) {
   const stores = world();
   for (const one of clones) stores.volumes.upsert(clone(one));
-  const turns = createTurns(stores, { perSource: 0, perStorageClass: 0, ...limits });
+  const turns = createTurns(stores, { perSource: 0, perStorageClass: 0, copiesPerStorageClass: 0, ...limits });
   const place = (name: string, namespace = 'tenant'): string => {
     const key = `${namespace}/${name}`;
     const dataVolume = stores.volumes.get(key);

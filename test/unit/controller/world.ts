@@ -1,5 +1,5 @@
 import type { Verification } from '../../../controller/authorize.ts';
-import { type Observed, observe } from '../../../controller/observe.ts';
+import { type Observed, observe, type Present } from '../../../controller/observe.ts';
 import { createStores } from '../../../controller/stores.ts';
 import type { CloneSource, DataVolume, DataVolumeStatus } from '../../../shared/api/datavolume.ts';
 import { annotations, type Strategy } from '../../../shared/api/names.ts';
@@ -13,6 +13,7 @@ import type {
   Stored,
 } from '../../../shared/api/objects.ts';
 import { encodeRecord } from '../../../shared/decision/record.ts';
+import { copyPolicy } from '../../support/build/copies.ts';
 
 /** A small cluster in the controller's stores: one class, one source that can be cloned, one DataVolume that asks for it. */
 
@@ -149,12 +150,15 @@ export function world(): World {
   return stores;
 }
 
-export const policy = { sameStorageClass: false, helperImage: 'pause:1' } as const;
+export const policy = { sameStorageClass: false, helperImage: 'pause:1', copy: copyPolicy } as const;
+/** Milliseconds since the epoch. */
+export const now = Date.parse(created) + 60_000;
 
 export function observed(
   stores: World = world(),
   dataVolume: Stored<DataVolume> = volume(),
   stamp: Verification = valid,
+  present: Partial<Present> = {},
 ): Observed {
-  return observe(stores, dataVolume, stamp, policy);
+  return observe(stores, dataVolume, stamp, policy, { now, ...present });
 }

@@ -1,0 +1,167 @@
+import { type CopyFailure, copyFailures } from '../../shared/api/copy.ts';
+import { parseObject } from '../../shared/api/json.ts';
+import type { ContainerStatus, Pod, PodStatus } from '../../shared/api/objects.ts';
+import type { ReasonCode } from '../../shared/api/reasons.ts';
+import { type Copied, readCopied } from './record.ts';
+
+/** How far a copy pod is, or what became of it, by what scheduler, kubelet and the program in it have put into its status. Pure. */
+export type Verdict =
+  | {
+      readonly state: 'pending';
+      readonly reason: ReasonCode;
+      readonly message: string;
+      readonly type: 'Normal' | 'Warning';
+    }
+  | { readonly state: 'running' }
+  | { readonly state: 'copied'; readonly copied: Copied }
+  | Failure;
+
+export interface Failure {
+  readonly state: 'failed';
+  readonly reason: ReasonCode;
+  readonly message: string;
+  /** Trying again may help. */
+  readonly retry: boolean;
+  /** Somebody ended it who had other reasons than the copy: it does not count against the budget. */
+  readonly disrupted: boolean;
+}
+
+/** The container of a copy pod. */
+export const container = 'copy';
+
+export function verdictOn(pod: Pod): Verdict {
+  const { status = {}, metadata } = pod;
+  const state = (status.containerStatuses ?? []).find(({ name }) => name === container)?.state ?? {};
+  // The kubelet's word about the pod comes with that about the container; who deletes a pod only says so.
+  if (status.phase === 'Succeeded' || status.phase === 'Failed') return ended(status, state.terminated);
+  if (metadata.deletionTimestamp !== undefined) return disruption(status) ?? deleted;
+  if (state.running !== undefined || state.terminated !== undefined) return { state: 'running' };
+  return pending(status, state.waiting);
+}
+
+const deleted: Failure = failure('CopyPodDeleted', 'the copy pod was deleted before it was done', { disrupted: true });
+
+function failure(reason: ReasonCode, message: string, more: Partial<Failure> = {}): Failure {
+  return { state: 'failed', reason, message, retry: true, disrupted: false, ...more };
+}
+
+type Terminated = NonNullable<ContainerStatus['state']>['terminated'];
+
+/** What was done to the pod goes before what the program says, which is often only the consequence. */
+function ended(status: PodStatus, terminated: Terminated): Verdict {
+  const said = terminated?.message ?? '';
+  const result = parseObject(said);
+  if (status.phase === 'Succeeded') {
+    const copied = result?.['outcome'] === 'succeeded' ? readCopied(result) : undefined;
+    return copied === undefined ? silent(said) : { state: 'copied', copied };
+  }
+  return disruption(status) ?? byKubelet(status) ?? outOfMemory(terminated) ?? told(result) ?? unexplained(terminated);
+}
+
+function silent(said: string): Failure {
+  const what = said === '' ? 'no result' : `a result that cannot be read: ${quoted(said)}`;
+  return failure(
+    'CopyToolFailed',
+    `the copy pod ended with success and left ${what}; is --copy-image of this version?`,
+    {
+      retry: false,
+    },
+  );
+}
+
+/** Reasons of the condition DisruptionTarget (KEP-3329). */
+const disruptions: Readonly<Record<string, ReasonCode>> = {
+  PreemptionByScheduler: 'CopyEvicted',
+  EvictionByEvictionAPI: 'CopyEvicted',
+  DeletionByTaintManager: 'CopyNodeLost',
+  DeletionByPodGC: 'CopyNodeLost',
+};
+
+function disruption({ conditions = [] }: PodStatus): Failure | undefined {
+  const target = conditions.find(({ type, status }) => type === 'DisruptionTarget' && status === 'True');
+  const reason = disruptions[target?.reason ?? ''];
+  return reason === undefined ? undefined : failure(reason, wordsOf(target), { disrupted: true });
+}
+
+/** A kubelet under pressure has a reason that may lie in the copy, so this counts. */
+function byKubelet({ reason, message }: PodStatus): Failure | undefined {
+  if (reason === undefined) return undefined;
+  if (reason === 'NodeLost' || reason === 'NodeShutdown' || reason === 'Terminated')
+    return failure('CopyNodeLost', wordsOf({ reason, message }), { disrupted: true });
+  return failure('CopyEvicted', wordsOf({ reason, message }));
+}
+
+function outOfMemory(terminated: Terminated): Failure | undefined {
+  if (terminated?.reason !== 'OOMKilled') return undefined;
+  return failure('CopyOutOfMemory', 'the copy pod needed more memory than it may have (--copy-limits)');
+}
+
+/** What the program itself says; it knows best, and its words are checked as those of anybody who can write to the pod's status. */
+function told(result: ReturnType<typeof parseObject>): Failure | undefined {
+  const { outcome, reason, message, retry } = result ?? {};
+  if (outcome !== 'failed' || !isCopyFailure(reason)) return undefined;
+  return failure(reason, typeof message === 'string' ? quoted(message) : '', { retry: retry === true });
+}
+
+function unexplained(terminated: Terminated): Failure {
+  const { exitCode, reason = 'no reason', message = '' } = terminated ?? {};
+  const code = exitCode === undefined ? 'without an exit code' : `with exit code ${exitCode}`;
+  const words = message === '' ? '' : `: ${quoted(message)}`;
+  return failure('CopyToolFailed', `the copy pod ended ${code} (${reason})${words}`);
+}
+
+/** Reasons that a container waits for, by which the kubelet tells that it cannot get its image. */
+const pulling: ReadonlySet<string> = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'ImageInspectError',
+  'RegistryUnavailable',
+  'SignatureValidationFailed',
+]);
+
+/** All of these end by themselves when what hinders them does: the kubelet and the scheduler try again. */
+function pending({ conditions = [] }: PodStatus, waiting: NonNullable<ContainerStatus['state']>['waiting']): Verdict {
+  const scheduled = conditions.find(({ type }) => type === 'PodScheduled');
+  if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable')
+    return waits('CopyPodUnschedulable', `no node can run the copy pod: ${wordsOf({ message: scheduled.message })}`);
+  const { reason = '', message = '' } = waiting ?? {};
+  if (pulling.has(reason)) return waits('CopyImagePullFailed', wordsOf({ reason, message }));
+  if (reason !== '' && reason !== 'ContainerCreating' && reason !== 'PodInitializing')
+    return waits('CopyPodCannotStart', wordsOf({ reason, message }));
+  const what = scheduled?.status === 'True' ? 'its node prepares the volumes and the image' : 'it is to be scheduled';
+  return {
+    state: 'pending',
+    reason: 'CopyPodPending',
+    message: `the copy pod is not running yet: ${what}`,
+    type: 'Normal',
+  };
+}
+
+function waits(reason: ReasonCode, message: string): Verdict {
+  return { state: 'pending', reason, message, type: 'Warning' };
+}
+
+interface Words {
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+}
+
+function wordsOf({ reason = '', message = '' }: Words = {}): string {
+  return [reason, quoted(message)].filter((words) => words !== '').join(': ');
+}
+
+/** Characters of what others wrote. */
+const longestQuote = 800;
+
+function quoted(text: string): string {
+  return text
+    .replaceAll(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, longestQuote);
+}
+
+function isCopyFailure(value: unknown): value is CopyFailure {
+  return typeof value === 'string' && (copyFailures as readonly string[]).includes(value);
+}

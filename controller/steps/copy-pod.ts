@@ -1,0 +1,165 @@
+import { archiveCapabilities, type copyArguments, copyPaths, qemuId } from '../../shared/api/copy.ts';
+import { contentTypeOf, type DataVolume } from '../../shared/api/datavolume.ts';
+import { annotations } from '../../shared/api/names.ts';
+import type { PersistentVolumeClaim, Pod, PodContainer, Stored, VolumeMode } from '../../shared/api/objects.ts';
+import { parseQuantity } from '../../shared/api/quantity.ts';
+import { apiVersionOf, pods } from '../../shared/kube/resource.ts';
+import { copyPodName } from '../children.ts';
+import type { CopyPolicy } from '../copy/policy.ts';
+import { container } from '../copy/verdict.ts';
+import type { CreateEffect } from '../effects.ts';
+import { childMeta, create } from './parts.ts';
+
+/** The pod that has both volumes and copies the one into the other. */
+export interface CopyPlan {
+  readonly volume: Stored<DataVolume>;
+  readonly policy: CopyPolicy;
+  readonly from: Stored<PersistentVolumeClaim>;
+  readonly to: Stored<PersistentVolumeClaim>;
+  /** Bytes that a new disk image is to be given, if that is more than the source's. */
+  readonly imageSize: bigint;
+}
+
+export function copyPod(plan: CopyPlan): CreateEffect {
+  const { volume, policy, to, from } = plan;
+  const { namespace = '' } = to.metadata;
+  const priorityClassName = priorityOf(volume, policy);
+  const object: Pod = {
+    apiVersion: apiVersionOf(pods),
+    kind: pods.kind,
+    metadata: { ...childMeta(volume, namespace, copyPodName(volume.metadata.uid)), annotations: notesFor(to) },
+    spec: {
+      // Whether to try again, when, and where is not for a kubelet to say.
+      restartPolicy: 'Never',
+      containers: [containerOf(plan)],
+      volumes: [
+        // Nobody can write to it through this pod, be it a folder or a device.
+        { name: 'source', persistentVolumeClaim: { claimName: from.metadata.name, readOnly: true } },
+        { name: 'destination', persistentVolumeClaim: { claimName: to.metadata.name } },
+      ],
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      // What is half done is worth nothing, so there is nothing to finish; but its node has to let go of the volumes.
+      terminationGracePeriodSeconds: 10,
+      securityContext: userFor(volume),
+      ...(priorityClassName === '' ? {} : { priorityClassName }),
+      ...(Object.keys(policy.nodeSelector).length === 0 ? {} : { nodeSelector: policy.nodeSelector }),
+      ...(policy.tolerations.length === 0 ? {} : { tolerations: policy.tolerations }),
+    },
+  };
+  return create(volume, pods, object);
+}
+
+/** It needs no network, so a sidecar could only keep it from ending; and a node that is taken away in the middle costs all of the work. */
+function notesFor({ metadata }: Stored<PersistentVolumeClaim>): Readonly<Record<string, string>> {
+  return {
+    // Another claim may have taken its name by the time that the pod is done.
+    [annotations.copiesInto]: metadata.uid,
+    [annotations.istioInject]: 'false',
+    [annotations.linkerdInject]: 'disabled',
+    [annotations.safeToEvict]: 'false',
+  };
+}
+
+function containerOf(plan: CopyPlan): PodContainer {
+  const { volume, policy, from, to } = plan;
+  const used = [
+    { name: 'source', mode: modeOf(from), paths: copyPaths.source, readOnly: true },
+    { name: 'destination', mode: modeOf(to), paths: copyPaths.destination, readOnly: false },
+  ] as const;
+  const folders = used.filter(({ mode }) => mode === 'Filesystem');
+  const devices = used.filter(({ mode }) => mode === 'Block');
+  return {
+    name: container,
+    image: policy.image,
+    args: Object.entries(argumentsOf(plan)).map(([name, value]) => `--${name}=${value}`),
+    resources: { requests: policy.requests, limits: policy.limits },
+    // What a program says that ends without a result; one that has a result leaves that.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    securityContext: privilegesFor(volume),
+    ...(folders.length === 0
+      ? {}
+      : {
+          volumeMounts: folders.map(({ name, paths, readOnly }) => ({ name, mountPath: paths.Filesystem, readOnly })),
+        }),
+    ...(devices.length === 0
+      ? {}
+      : { volumeDevices: devices.map(({ name, paths }) => ({ name, devicePath: paths.Block })) }),
+  };
+}
+
+function argumentsOf({
+  volume,
+  policy,
+  from,
+  to,
+  imageSize,
+}: CopyPlan): Readonly<Record<(typeof copyArguments)[number], string>> {
+  return {
+    content: contentTypeOf(volume),
+    'source-mode': modeOf(from),
+    'destination-mode': modeOf(to),
+    preallocation: String(preallocates(volume)),
+    verify: String(verifies(volume, policy)),
+    bandwidth: String(bandwidthOf(volume, policy)),
+    'image-size': String(imageSize),
+  };
+}
+
+function modeOf({ spec }: PersistentVolumeClaim): VolumeMode {
+  return spec?.volumeMode === 'Block' ? 'Block' : 'Filesystem';
+}
+
+function preallocates({ spec, metadata }: DataVolume): boolean {
+  return spec.preallocation ?? metadata.annotations?.[annotations.preallocation] === 'true';
+}
+
+/** A word that is neither asks for the safe side. */
+export function verifies({ metadata }: DataVolume, policy: CopyPolicy): boolean {
+  const asked = metadata.annotations?.[annotations.verify];
+  return asked === undefined ? policy.verify : asked !== 'false';
+}
+
+/** @throws QuantityError for an annotation that is no quantity; it stops a clone before it comes here. */
+function bandwidthOf({ metadata }: DataVolume, { bandwidth }: CopyPolicy): bigint {
+  const asked = parseQuantity(metadata.annotations?.[annotations.bandwidth] ?? '0');
+  if (asked <= 0n) return bandwidth;
+  return bandwidth > 0n && bandwidth < asked ? bandwidth : asked;
+}
+
+/**
+ * The pod lies in the source's namespace, which need not be the user's: with a priority of his choice, he could drive out the pods of
+ * others. So it has to be one that the administrator has nothing against; KubeVirt hands on that of the virtual machine.
+ */
+function priorityOf({ spec, metadata }: DataVolume, { priorityClass, priorityClasses }: CopyPolicy): string {
+  const asked = metadata.annotations?.[annotations.priorityClass] ?? spec.priorityClassName ?? '';
+  return priorityClasses.includes(asked) ? asked : priorityClass;
+}
+
+/**
+ * A disk image belongs to the user as whom KubeVirt runs, and so that is who copies it; what the new volume's file system is owned by
+ * follows from the group. Only root may give the files of a tree back to those they belong to, and with a group for the whole volume the
+ * kubelet would change what was just copied.
+ */
+function userFor(volume: DataVolume): object {
+  const seccompProfile = { type: 'RuntimeDefault' };
+  if (contentTypeOf(volume) === 'archive') return { runAsUser: 0, runAsGroup: 0, seccompProfile };
+  return {
+    runAsNonRoot: true,
+    runAsUser: qemuId,
+    runAsGroup: qemuId,
+    fsGroup: qemuId,
+    fsGroupChangePolicy: 'OnRootMismatch',
+    seccompProfile,
+  };
+}
+
+/** For a disk image, what Pod Security "restricted" asks for; for a tree, what "baseline" allows. */
+function privilegesFor(volume: DataVolume): object {
+  const add = contentTypeOf(volume) === 'archive' ? { add: archiveCapabilities } : {};
+  return {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'], ...add },
+  };
+}
