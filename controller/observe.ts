@@ -13,7 +13,7 @@ import {
   type VolumeSnapshot,
   type VolumeSnapshotContent,
 } from '../shared/api/objects.ts';
-import { parseQuantity, QuantityError } from '../shared/api/quantity.ts';
+import { isQuantity, parseQuantity, QuantityError } from '../shared/api/quantity.ts';
 import { type Decision, decide } from '../shared/decision/decide.ts';
 import type { PolicyFacts } from '../shared/decision/facts.ts';
 import { type Standing, standingOf } from '../shared/decision/fallback.ts';
@@ -240,6 +240,7 @@ function choose(
 ): Choice {
   try {
     const target = renderTarget({ volume, ...lookupsOf(stores) });
+    checkBandwidth(volume);
     if (standing === undefined) return { by: 'now', decision: decideNow(stores, volume, source, policy) };
     const { strategy } = standing;
     if (strategy !== 'snapshot' || source.ref.kind === 'VolumeSnapshot') return { by: 'record', strategy, target };
@@ -250,6 +251,13 @@ function choose(
     if (error instanceof QuantityError) return { by: 'nobody', message: error.message };
     throw error;
   }
+}
+
+/** @throws QuantityError */
+function checkBandwidth({ metadata }: DataVolume): void {
+  const asked = metadata.annotations?.[annotations.bandwidth];
+  if (asked === undefined || isQuantity(asked)) return;
+  throw new QuantityError(`annotation ${annotations.bandwidth} is no number of bytes per second, such as 100M`);
 }
 
 function recordedClass({ metadata }: DataVolume): string | undefined {

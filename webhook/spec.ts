@@ -31,6 +31,7 @@ const checks: readonly Check[] = [
   checkModes,
   checkContent,
   checkStrategy,
+  checkCopy,
 ];
 
 /** Everything that is wrong with a clone; nothing when it may be admitted. */
@@ -196,6 +197,24 @@ function checkStrategy({ metadata }: DataVolume): readonly (Fault | undefined)[]
       wanted === undefined || isStrategy(wanted),
       field,
       `must be ${strategies.join(', ')}, not ${quote(wanted ?? '')}`,
+    ),
+  ];
+}
+
+/** What asks for a check must not read as asking for none, nor a limit as no limit. */
+function checkCopy({ metadata }: DataVolume): readonly (Fault | undefined)[] {
+  const { [annotations.verify]: verify = 'true', [annotations.bandwidth]: bandwidth = '1' } =
+    metadata.annotations ?? {};
+  return [
+    unless(
+      verify === 'true' || verify === 'false',
+      `metadata.annotations[${annotations.verify}]`,
+      `must be true or false, not ${quote(verify)}`,
+    ),
+    unless(
+      (bytesOf(bandwidth) ?? 0n) > 0n,
+      `metadata.annotations[${annotations.bandwidth}]`,
+      `must be a number of bytes per second such as 100M, not ${quote(bandwidth)}`,
     ),
   ];
 }

@@ -273,7 +273,7 @@ function route(before: readonly Step[]): readonly Step[] {
     temporary: blank,
     progress,
     copies: true,
-    first: [outdated, undisturbed],
+    first: [undisturbed, outdated],
     before: [rested, ...before],
     after: [started, copied, vacated],
     consumer: { unneeded: ({ volume }) => isImmediate(volume), itself: isFirstConsumer },

@@ -37,6 +37,10 @@ export function parseQuantity(given: string | number): bigint {
   return sign === '-' ? -bytes : bytes;
 }
 
+export function isQuantity(text: string): boolean {
+  return text.length <= longest && grammar.test(text);
+}
+
 /** The quantity as canonical text: the largest binary unit that divides it, else plain bytes. */
 export function formatQuantity(bytes: bigint): string {
   const unit = Object.entries(binary)

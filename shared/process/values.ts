@@ -1,5 +1,5 @@
 import type { Toleration } from '../api/objects.ts';
-import { parseQuantity, QuantityError } from '../api/quantity.ts';
+import { isQuantity, parseQuantity } from '../api/quantity.ts';
 
 /** The kinds of values that a setting can have: how each is read from text and described to people. */
 
@@ -47,16 +47,11 @@ export const list: Kind<readonly string[]> = kind(
 );
 
 /** Bytes. */
-export const quantity: Kind<bigint> = kind('quantity such as 100M or 64Mi', (given) => bytesIn(given));
+export const quantity: Kind<bigint> = kind('quantity such as 100M or 64Mi', bytesIn);
 
 function bytesIn(given: string): bigint | undefined {
-  try {
-    const bytes = parseQuantity(given);
-    return bytes >= 0n ? bytes : undefined;
-  } catch (error) {
-    if (error instanceof QuantityError) return undefined;
-    throw error;
-  }
+  const bytes = isQuantity(given) ? parseQuantity(given) : -1n;
+  return bytes >= 0n ? bytes : undefined;
 }
 
 type Texts = Readonly<Record<string, string>>;

@@ -191,7 +191,8 @@ export class SimulatedStorage {
     const end = (result: object) => [{ name: 'copy', state: { terminated: { message: JSON.stringify(result) } } }];
     if (phase !== 'Running') {
       this.contents.set(volumeName, 'half of it');
-      await this.#patch(pods, pod, { status: { phase: 'Running' } });
+      const containerStatuses = [{ name: 'copy', state: { running: {} } }];
+      await this.#patch(pods, pod, { status: { phase: 'Running', containerStatuses } });
       return;
     }
     if (this.copyFailures > 0) {

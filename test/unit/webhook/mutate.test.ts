@@ -25,7 +25,13 @@ import {
   worldWithSource,
 } from './world.ts';
 
-const forged = { [annotations.cloneType]: 'copy', [annotations.decision]: '{}', [annotations.stamp]: 'x.y.z' };
+const forged = {
+  [annotations.cloneType]: 'copy',
+  [annotations.decision]: '{}',
+  [annotations.stamp]: 'x.y.z',
+  [annotations.copy]: '{}',
+  [annotations.digest]: 'sha256:0',
+};
 const ours = [annotations.cloneType, annotations.decision, annotations.stamp];
 
 /** What a stamp says to the controller. */
@@ -95,6 +101,8 @@ describe('mutate, for somebody who may clone', () => {
     const volume = annotate(cloneOf(), forged);
     const mutated = patchedBy(volume, (await call(world.mutate, createReview(volume))).response);
     for (const key of ours) expect(mutated.metadata.annotations?.[key]).not.toBe(forged[key]);
+    for (const key of [annotations.copy, annotations.digest])
+      expect(mutated.metadata.annotations).not.toHaveProperty([key]);
   });
 
   it('puts the decision off when the source does not exist, and takes away a strategy that the user chose', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CloneSource, DataVolume } from '../../../shared/api/datavolume.ts';
 import { isObject } from '../../../shared/api/json.ts';
-import { annotations } from '../../../shared/api/names.ts';
+import { reservedAnnotations } from '../../../shared/api/names.ts';
 import { parseReview, ReviewError } from '../../../webhook/review.ts';
 import {
   admit,
@@ -62,7 +62,7 @@ async function borrowed(world: World): Promise<Readonly<Record<string, string>>>
   return mutated.metadata.annotations ?? {};
 }
 
-const ourKeys = [annotations.cloneType, annotations.decision, annotations.stamp];
+const ourKeys = [...reservedAnnotations];
 const hostile = fc.dictionary(
   fc.oneof(fc.constantFrom(...ourKeys, '__proto__', 'constructor'), fc.string()),
   fc.string(),

@@ -165,6 +165,22 @@ describe('what a clone may say', () => {
     });
   });
 
+  it.each([
+    [annotations.verify, 'yes', 'must be true or false, not "yes"'],
+    [annotations.bandwidth, 'fast', 'must be a number of bytes per second such as 100M, not "fast"'],
+    [annotations.bandwidth, '0', 'must be a number of bytes per second such as 100M, not "0"'],
+  ])('not %s: %s', (key, value, message) => {
+    const field = `metadata.annotations[${key}]`;
+    expect(faultsOf(annotate(cloneOf(), { [key]: value }))).toEqual([{ field, message }]);
+  });
+
+  it.each([
+    [annotations.verify, 'false'],
+    [annotations.bandwidth, '100M'],
+  ])('but %s: %s', (key, value) => {
+    expect(faultsOf(annotate(cloneOf(), { [key]: value }))).toEqual([]);
+  });
+
   it('cuts and flattens what it quotes', () => {
     const [fault = ''] = faults({ contentType: `tape\n\u202E${'x'.repeat(5000)}` });
     expect(fault).toMatch(/^spec.contentType: [^\n\u202E]{1,400}$/u);

@@ -116,6 +116,42 @@ const table: readonly (readonly [Kind, readonly string[]])[] = [
       ...end,
     ],
   ],
+  [
+    way({ strategy: 'copy' }),
+    [
+      hold,
+      target,
+      'create persistentvolumeclaims tenant/clonegate',
+      'patch datavolumes CloneScheduled',
+      'create pods tenant/clonegate-copy',
+      'patch datavolumes CloneScheduled',
+      'patch datavolumes CloneInProgress',
+      'patch persistentvolumeclaims ',
+      'delete pods tenant/clonegate-copy',
+      ...handOver.map((write) => write.replace('golden', 'tenant')),
+      ...end,
+    ],
+  ],
+  [
+    way({ strategy: 'copy', from: 'VolumeSnapshot', elsewhere: true, larger: true, late: true }),
+    [
+      hold,
+      target,
+      'patch datavolumes PendingPopulation',
+      'create persistentvolumeclaims golden/clonegate-source',
+      'patch datavolumes CloneFromSnapshotSourceInProgress',
+      'create persistentvolumeclaims golden/clonegate',
+      'patch datavolumes CloneScheduled',
+      'create pods golden/clonegate-copy',
+      'patch datavolumes CloneScheduled',
+      'patch datavolumes CloneInProgress',
+      'patch persistentvolumeclaims ',
+      'delete pods golden/clonegate-copy',
+      ...handOver,
+      'delete persistentvolumeclaims golden/clonegate-source',
+      ...end,
+    ],
+  ],
 ];
 
 describe('the writes of a clone', () => {

@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { backoffAfter } from '../../../../controller/copy/policy.ts';
+import {
+  attemptOf,
+  type CopyRecord,
+  copiedOf,
+  historyOf,
+  writeCopied,
+  writeRecord,
+} from '../../../../controller/copy/record.ts';
+import { annotations } from '../../../../shared/api/names.ts';
+import { copyPolicy } from '../../../support/build/copies.ts';
+import { claim, volume } from '../world.ts';
+
+const record: CopyRecord = {
+  attempts: 3,
+  failures: 2,
+  reason: 'CopyIOError',
+  message: 'read failed at 42',
+  at: Date.parse('2026-01-02T03:04:05Z'),
+  final: false,
+};
+const noted = (text: string) => volume({ metadata: { annotations: { [annotations.copy]: text } } });
+const marked = (text: string) => claim('t', { metadata: { annotations: { [annotations.copied]: text } } });
+const none = { attempts: 0, failures: 0 };
+
+describe('the history of a copy', () => {
+  test('is read as it was written', () => {
+    expect(historyOf(noted(writeRecord(record)))).toEqual(record);
+    expect(historyOf(noted(writeRecord({ ...record, final: true })))).toEqual({ ...record, final: true });
+    expect(historyOf(volume())).toEqual(none);
+  });
+
+  test('is none when it is no record, and never an error', () => {
+    const part = { attempts: 1, failures: 0, at: '2026-01-02T03:04:05Z' };
+    for (const wrong of [
+      '',
+      '[]',
+      'null',
+      '{"attempts":"1"}',
+      JSON.stringify({ ...part, attempts: -1 }),
+      JSON.stringify({ ...part, at: 'soon' }),
+    ])
+      expect(historyOf(noted(wrong)), wrong).toEqual(none);
+    expect(historyOf(noted(JSON.stringify(part)))).toMatchObject({
+      attempts: 1,
+      reason: 'CopyToolFailed',
+      final: false,
+    });
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => historyOf(noted(text)).attempts >= 0));
+  });
+
+  test('keeps an annotation small, whatever was said', () => {
+    expect(Buffer.byteLength(writeRecord({ ...record, message: 'x'.repeat(100_000) }))).toBeLessThan(2048);
+  });
+});
+
+test('what a claim holds is read as it was written, and nothing else is believed', () => {
+  const whole = { bytes: 12_345_678_901_234_567_890n, seconds: 1.5, digest: `sha256:${'0'.repeat(64)}` };
+  expect(copiedOf(marked(writeCopied(whole)))).toEqual(whole);
+  for (const wrong of ['', 'true', '{}', '{"bytes":1,"seconds":1}', '{"bytes":"1"}', '{"bytes":"1","seconds":"1"}'])
+    expect(copiedOf(marked(wrong)), wrong).toBeUndefined();
+});
+
+test.each([
+  ['0', 0],
+  ['17', 17],
+  ['', undefined],
+  ['-1', undefined],
+  ['1e3', undefined],
+])('the try %j of a claim is %s', (text, attempt) => {
+  expect(attemptOf(claim('t', { metadata: { annotations: { [annotations.copyAttempt]: text } } }))).toBe(attempt);
+});
+
+test('pauses double up to five minutes', () => {
+  const pauses = [0, 1, 2, 3, 6, 7, 1000].map((failures) => backoffAfter(failures, copyPolicy));
+  expect(pauses).toEqual([10_000, 10_000, 20_000, 40_000, 300_000, 300_000, 300_000]);
+  expect(backoffAfter(3, { ...copyPolicy, backoff: 0 })).toBe(0);
+  expect(backoffAfter(1, { ...copyPolicy, backoff: 600_000 })).toBe(600_000);
+});

@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest';
+import { verdictOn } from '../../../../controller/copy/verdict.ts';
+import { copyFailures } from '../../../../shared/api/copy.ts';
+import type { ObjectMeta, PodStatus } from '../../../../shared/api/objects.ts';
+import { isReasonCode } from '../../../../shared/api/reasons.ts';
+
+const on = (status: PodStatus, metadata: ObjectMeta = {}) => verdictOn({ metadata, status });
+type State = NonNullable<NonNullable<PodStatus['containerStatuses']>[number]['state']>;
+const container = (state: State) => ({ containerStatuses: [{ name: 'copy', state }] });
+const ended = (message: object | string, more: Partial<State['terminated']> = {}): PodStatus =>
+  container({ terminated: { message: typeof message === 'string' ? message : JSON.stringify(message), ...more } });
+const condition = (type: string, status: string, reason: string, message = '') => ({
+  conditions: [{ type, status, reason, message }],
+});
+const digest = `sha256:${'ab'.repeat(32)}`;
+
+describe('a copy pod that does not run yet', () => {
+  test.each([
+    ['has no status', {}, 'CopyPodPending', 'Normal'],
+    ['prepares', { ...container({ waiting: { reason: 'ContainerCreating' } }) }, 'CopyPodPending', 'Normal'],
+    [
+      'fits no node',
+      condition(
+        'PodScheduled',
+        'False',
+        'Unschedulable',
+        '0/3 nodes are available: 3 node(s) had volume node affinity conflict',
+      ),
+      'CopyPodUnschedulable',
+      'Warning',
+    ],
+    ['is held back', condition('PodScheduled', 'False', 'SchedulingGated'), 'CopyPodPending', 'Normal'],
+    [
+      'gets no image',
+      container({ waiting: { reason: 'ErrImagePull', message: 'no such host' } }),
+      'CopyImagePullFailed',
+      'Warning',
+    ],
+    ['still gets none', container({ waiting: { reason: 'ImagePullBackOff' } }), 'CopyImagePullFailed', 'Warning'],
+    ['names none', container({ waiting: { reason: 'InvalidImageName' } }), 'CopyImagePullFailed', 'Warning'],
+    ['cannot be made', container({ waiting: { reason: 'CreateContainerError' } }), 'CopyPodCannotStart', 'Warning'],
+  ])('%s', (_name, status, reason, type) => {
+    expect(on({ phase: 'Pending', ...status })).toMatchObject({ state: 'pending', reason, type });
+  });
+
+  test("tells the scheduler's and the kubelet's own words", () => {
+    const unschedulable = condition('PodScheduled', 'False', 'Unschedulable', 'no\n  way');
+    expect(on({ phase: 'Pending', ...unschedulable })).toMatchObject({
+      message: 'no node can run the copy pod: no way',
+    });
+    const waiting = { reason: 'ErrImagePull', message: 'x'.repeat(5000) };
+    expect(on({ phase: 'Pending', ...container({ waiting }) })).toMatchObject({
+      message: `ErrImagePull: ${'x'.repeat(800)}`,
+    });
+  });
+});
+
+test.each([
+  ['its container runs', { phase: 'Running', ...container({ running: {} }) }],
+  ['its container has ended and the pod has not', { phase: 'Running', ...ended('{}') }],
+])('a copy pod is at work when %s', (_name, status) => {
+  expect(on(status)).toEqual({ state: 'running' });
+});
+
+describe('a copy pod that succeeded', () => {
+  test.each([
+    ['plainly', { bytes: '42', seconds: 0.5 }, { bytes: 42n, seconds: 0.5 }],
+    ['verified', { bytes: '42', seconds: 1, digest }, { bytes: 42n, seconds: 1, digest }],
+    ['with a digest that is none', { bytes: '42', seconds: 1, digest: 'md5:0' }, { bytes: 42n, seconds: 1 }],
+  ])('%s', (_name, result, copied) => {
+    expect(on({ phase: 'Succeeded', ...ended({ outcome: 'succeeded', ...result }) })).toEqual({
+      state: 'copied',
+      copied,
+    });
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['no JSON', 'done!'],
+    ['a failure', { outcome: 'failed', bytes: '1', seconds: 1 }],
+    ['no bytes', { outcome: 'succeeded', seconds: 1 }],
+    ['bytes that are none', { outcome: 'succeeded', bytes: '-1', seconds: 1 }],
+    ['a time that is none', { outcome: 'succeeded', bytes: '1', seconds: -1 }],
+  ])('but says %s is not believed, and not asked again', (_name, message) => {
+    expect(on({ phase: 'Succeeded', ...ended(message) })).toMatchObject({
+      state: 'failed',
+      reason: 'CopyToolFailed',
+      retry: false,
+    });
+  });
+});
+
+describe('a copy pod that failed', () => {
+  test.each(copyFailures)('by %s says so', (reason) => {
+    expect(isReasonCode(reason)).toBe(true);
+    for (const retry of [true, false]) {
+      const status = ended({ outcome: 'failed', reason, message: 'at 7', retry }, { exitCode: 1 });
+      expect(on({ phase: 'Failed', ...status })).toEqual({
+        state: 'failed',
+        reason,
+        message: 'at 7',
+        retry,
+        disrupted: false,
+      });
+    }
+  });
+
+  const told = ended({ outcome: 'failed', reason: 'CopyIOError', message: 'interrupted', retry: true });
+  test.each([
+    ['out of memory', ended('', { reason: 'OOMKilled', exitCode: 137 }), 'CopyOutOfMemory', false],
+    ['drained', { ...told, ...condition('DisruptionTarget', 'True', 'EvictionByEvictionAPI') }, 'CopyEvicted', true],
+    ['preempted', { ...told, ...condition('DisruptionTarget', 'True', 'PreemptionByScheduler') }, 'CopyEvicted', true],
+    ['its node tainted', condition('DisruptionTarget', 'True', 'DeletionByTaintManager'), 'CopyNodeLost', true],
+    ['its node gone', condition('DisruptionTarget', 'True', 'DeletionByPodGC'), 'CopyNodeLost', true],
+    ['its node shut down', { reason: 'Terminated', message: 'shutdown' }, 'CopyNodeLost', true],
+    ['its node under pressure', { ...told, reason: 'Evicted', message: 'low on memory' }, 'CopyEvicted', false],
+    [
+      'a disruption that was called off',
+      { ...told, ...condition('DisruptionTarget', 'False', 'EvictionByEvictionAPI') },
+      'CopyIOError',
+      false,
+    ],
+    ['of unknown cause', ended('Segmentation fault', { exitCode: 139, reason: 'Error' }), 'CopyToolFailed', false],
+    ['without a word', {}, 'CopyToolFailed', false],
+    [
+      'by a reason that there is not',
+      ended({ outcome: 'failed', reason: 'CloneSucceeded', message: '' }),
+      'CopyToolFailed',
+      false,
+    ],
+  ])('%s', (_name, status, reason, disrupted) => {
+    expect(on({ phase: 'Failed', ...status })).toMatchObject({ state: 'failed', reason, disrupted, retry: true });
+  });
+
+  test('tells the exit code and what the program said last', () => {
+    const status = ended('Segmentation\nfault', { exitCode: 139, reason: 'Error' });
+    expect(on({ phase: 'Failed', ...status })).toMatchObject({
+      message: 'the copy pod ended with exit code 139 (Error): Segmentation fault',
+    });
+  });
+});
+
+describe('a copy pod that is deleted', () => {
+  const going = { deletionTimestamp: '2026-01-02T03:04:05Z' };
+
+  test('counts as ended, though it still runs', () => {
+    expect(on({ phase: 'Running', ...container({ running: {} }) }, going)).toMatchObject({
+      state: 'failed',
+      reason: 'CopyPodDeleted',
+      disrupted: true,
+    });
+    const drained = condition('DisruptionTarget', 'True', 'EvictionByEvictionAPI');
+    expect(on({ phase: 'Running', ...drained }, going)).toMatchObject({ reason: 'CopyEvicted', disrupted: true });
+  });
+
+  test('keeps the result that it has', () => {
+    const status = ended({ outcome: 'succeeded', bytes: '1', seconds: 1 });
+    expect(on({ phase: 'Succeeded', ...status }, going)).toMatchObject({ state: 'copied' });
+  });
+});
