@@ -61,6 +61,9 @@ function notesFor({ metadata }: Stored<PersistentVolumeClaim>): Readonly<Record<
   };
 }
 
+/** In the image; its entry point is Node. */
+const program = '/app/copy.mjs';
+
 function containerOf(plan: CopyPlan): PodContainer {
   const { volume, policy, from, to } = plan;
   const used = [
@@ -72,7 +75,7 @@ function containerOf(plan: CopyPlan): PodContainer {
   return {
     name: container,
     image: policy.image,
-    args: Object.entries(argumentsOf(plan)).map(([name, value]) => `--${name}=${value}`),
+    args: [program, ...Object.entries(argumentsOf(plan)).map(([name, value]) => `--${name}=${value}`)],
     resources: { requests: policy.requests, limits: policy.limits },
     // What a program says that ends without a result; one that has a result leaves that.
     terminationMessagePolicy: 'FallbackToLogsOnError',

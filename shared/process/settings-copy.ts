@@ -11,7 +11,7 @@ export const copyRows = {
     text,
     'Image of the pod that copies the bytes of a clone; of the same version as the controller.',
     {
-      fallback: 'clonegate-copy',
+      fallback: 'clonegate',
     },
   ),
   copyRequests: row(controller, amounts, 'What a copy pod requests.', { fallback: { cpu: '100m', memory: '64Mi' } }),

@@ -32,7 +32,7 @@ function podFor({
 }
 
 const argsOf = (pod: Pod) =>
-  Object.fromEntries((pod.spec?.containers?.[0]?.args ?? []).map((arg) => arg.slice(2).split('=', 2)));
+  Object.fromEntries((pod.spec?.containers?.[0]?.args ?? []).slice(1).map((arg) => arg.slice(2).split('=', 2)));
 const tree = { spec: { ...volume().spec, contentType: 'archive' } };
 
 describe('the copy pod', () => {
@@ -74,6 +74,7 @@ describe('the copy pod', () => {
   });
 
   test('is told everything that the program asks for, and nothing else', () => {
+    expect(podFor().spec?.containers?.[0]?.args?.[0]).toBe('/app/copy.mjs');
     expect(Object.keys(argsOf(podFor()))).toEqual([...copyArguments]);
   });
 
