@@ -25,9 +25,9 @@ export function plannedBy(decision: Decision, facts: CloneFacts): readonly Footp
 }
 
 /**
- * The objects of a clone, by namespace, the target's first. Within a namespace the target claim is filled itself; into another one a
- * temporary claim beside the source is filled and its volume handed over, so for a moment both namespaces pay for it (design,
- * section 4). A restored snapshot costs a VolumeSnapshot unless it is the source itself.
+ * The objects of a clone, by namespace, the target's first. Within a namespace the target claim is filled itself, unless by a copy; else a
+ * temporary claim beside the source is filled and its volume handed over, so for a moment it is paid for twice (design,
+ * section 4). A restored snapshot costs a VolumeSnapshot unless it is the source itself, and that is restored first to be copied.
  */
 export function footprint(strategy: Strategy, facts: CloneFacts): readonly Footprint[] {
   const { source, target } = facts;
@@ -38,11 +38,20 @@ export function footprint(strategy: Strategy, facts: CloneFacts): readonly Footp
     temporary,
   });
   const snapshots = strategy === 'snapshot' && source.kind === 'PersistentVolumeClaim' ? 1 : 0;
-  const pods = strategy === 'copy' ? 1 : 0;
-  if (source.namespace === target.namespace)
-    return [{ namespace: target.namespace, claims: [claim(false)], snapshots, pods }];
+  const isCopy = strategy === 'copy';
+  const pods = isCopy ? 1 : 0;
+  const restored = isCopy && source.kind === 'VolumeSnapshot' ? [restoredClaim(source.capacity ?? size)] : [];
+  if (source.namespace === target.namespace) {
+    const claims = isCopy ? [claim(false), claim(true), ...restored] : [claim(false)];
+    return [{ namespace: target.namespace, claims, snapshots, pods }];
+  }
   return [
     { namespace: target.namespace, claims: [claim(false)], snapshots: 0, pods: 0 },
-    { namespace: source.namespace, claims: [claim(true)], snapshots, pods },
+    { namespace: source.namespace, claims: [claim(true), ...restored], snapshots, pods },
   ];
+}
+
+/** Of which class is found out when it is made. */
+function restoredClaim(size: bigint | undefined): PlannedClaim {
+  return { ...(size === undefined ? {} : { size }), temporary: true };
 }

@@ -20,6 +20,7 @@ interface One {
   readonly status?: DataVolumeStatus;
   readonly storageClassName?: string;
   readonly source?: string;
+  readonly strategy?: 'csi-clone' | 'copy';
 }
 
 const queued: DataVolumeStatus = {
@@ -28,9 +29,10 @@ const queued: DataVolumeStatus = {
 };
 
 function clone({ namespace = 'tenant', name, age = 0, held = false, status, ...more }: One): Stored<DataVolume> {
-  const { storageClassName = 'fast', source = 'source' } = more;
+  const { storageClassName = 'fast', source = 'source', strategy = 'csi-clone' } = more;
   const creationTimestamp = new Date(Date.parse('2026-01-02T03:04:05Z') + age * 1000).toISOString();
   return volume({
+    strategy,
     metadata: {
       namespace,
       name,
@@ -79,6 +81,21 @@ describe('a clone begins', () => {
     const { place } = setup([begun('a'), { name: 'c', age: 1 }], { perSource: 2 });
 
     expect(place('c')).toBe('begins');
+  });
+
+  test('by copy when fewer copies into its class are under way than may be, whatever else goes there', () => {
+    const { place } = setup([begun('a'), begun('b', { strategy: 'copy' }), { name: 'c', age: 1, strategy: 'copy' }], {
+      copiesPerStorageClass: 2,
+    });
+    expect(place('c')).toBe('begins');
+  });
+
+  test('by copy in its turn, and by another strategy at once', () => {
+    const others = [begun('a', { strategy: 'copy' }), begun('b', { strategy: 'copy' })];
+    const { place } = setup([...others, { name: 'c', age: 1, strategy: 'copy' }, { name: 'd', age: 2 }], {
+      copiesPerStorageClass: 2,
+    });
+    expect([place('c'), place('d')]).toEqual(['place 1 in the queue', 'begins']);
   });
 
   test.each<[string, One]>([

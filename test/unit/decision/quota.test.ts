@@ -50,8 +50,24 @@ describe('footprint', () => {
     ]);
   });
 
-  it('has a pod for a copy, and no snapshot where the source is one', () => {
-    expect(footprint('copy', home)[0]).toMatchObject({ pods: 1, snapshots: 0 });
+  it('has a pod for a copy, and a temporary claim in any case', () => {
+    const [target, temporary] = [false, true].map((is) => ({ ...claim, temporary: is }));
+    expect(footprint('copy', home)).toEqual([
+      { namespace: 'tenant-a', claims: [target, temporary], snapshots: 0, pods: 1 },
+    ]);
+    expect(footprint('copy', away)).toEqual([
+      { namespace: 'tenant-a', claims: [target], snapshots: 0, pods: 0 },
+      { namespace: 'golden', claims: [temporary], snapshots: 0, pods: 1 },
+    ]);
+  });
+
+  it('has a claim more for a copy of a snapshot, as large as that', () => {
+    const snapshot = facts({ source: { kind: 'VolumeSnapshot', namespace: 'tenant-a', capacity: 7n } });
+    expect(footprint('copy', snapshot)[0]?.claims.at(-1)).toEqual({ size: 7n, temporary: true });
+    expect(footprint('copy', snapshot)[0]?.claims).toHaveLength(3);
+  });
+
+  it('has no snapshot where the source is one', () => {
     expect(
       footprint('snapshot', facts({ source: { kind: 'VolumeSnapshot', namespace: 'tenant-a' } }))[0],
     ).toMatchObject({ snapshots: 0 });

@@ -5,7 +5,7 @@ import { ApiError, isConflict, isGone } from '../../../shared/kube/errors.ts';
 import { csiDrivers } from '../../../shared/kube/resource.ts';
 import { systemClock } from '../../../shared/process/clock.ts';
 import { type ConfigMap, configMap, configMaps } from '../../support/build/configmap.ts';
-import { type FakeApi, json, list, reset, startFakeApi, status } from '../../support/fake-api.ts';
+import { type FakeApi, json, list, reset, startFakeApi, status, text } from '../../support/fake-api.ts';
 
 let api: FakeApi;
 let client: Client;
@@ -91,6 +91,32 @@ describe('pages', () => {
   ])('refuses %s', async (_, body) => {
     api.script(json(body));
     await expect(pagesOf()).rejects.toMatchObject({ reason: 'InvalidAnswer' });
+  });
+});
+
+describe('the log of a pod', () => {
+  const lines = { container: 'copy', tailLines: 5, limitBytes: 100 };
+
+  test('is the text that the server sent', async () => {
+    api.script(text(200, '{"not":"parsed"}\nhello\n'));
+    expect(await client.podLog(ref, lines)).toBe('{"not":"parsed"}\nhello\n');
+    expect(api.requests).toMatchObject([
+      {
+        method: 'GET',
+        path: '/api/v1/namespaces/ns/pods/a/log',
+        query: { container: 'copy', tailLines: '5', limitBytes: '100' },
+      },
+    ]);
+  });
+
+  test('is never longer than was asked for, whatever comes', async () => {
+    api.script(text(200, 'x'.repeat(1000)));
+    await expect(client.podLog(ref, lines)).rejects.toMatchObject({ reason: 'AnswerTooLarge' });
+  });
+
+  test('that there is none of is an error', async () => {
+    api.script(status(400, 'BadRequest', 'container "copy" in pod "a" is waiting to start'));
+    await expect(client.podLog(ref, lines)).rejects.toMatchObject({ code: 400, reason: 'BadRequest' });
   });
 });
 

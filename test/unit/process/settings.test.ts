@@ -171,6 +171,44 @@ describe('settings', () => {
     ]);
   });
 
+  const copies = (...flags: string[]) => parseSettings('controller', [...flags, ...controllerFiles], {}, machine);
+
+  test('read amounts, labels and taints as kubectl writes them', () => {
+    const settings = copies(
+      '--copy-limits=cpu=500m, memory=1Gi,example.com/gpu=1',
+      '--copy-node-selector=disk=fast,node-role.kubernetes.io/worker=',
+      '--copy-tolerations=storage=busy:NoSchedule,maintenance,gpu:NoExecute,empty=',
+      '--copy-bandwidth=100M',
+    );
+    expect(settings.copyLimits).toEqual({ cpu: '500m', memory: '1Gi', 'example.com/gpu': '1' });
+    expect(settings.copyNodeSelector).toEqual({ disk: 'fast', 'node-role.kubernetes.io/worker': '' });
+    expect(settings.copyTolerations).toEqual([
+      { key: 'storage', operator: 'Equal', value: 'busy', effect: 'NoSchedule' },
+      { key: 'maintenance', operator: 'Exists' },
+      { key: 'gpu', operator: 'Exists', effect: 'NoExecute' },
+      { key: 'empty', operator: 'Equal', value: '' },
+    ]);
+    expect(settings.copyBandwidth).toBe(100_000_000n);
+    expect(copies('--copy-tolerations=*').copyTolerations).toEqual([{ operator: 'Exists' }]);
+    expect(copies().copyLimits).toEqual({ cpu: '2', memory: '512Mi' });
+  });
+
+  test.each([
+    '--copy-limits=cpu',
+    '--copy-limits=cpu=much',
+    '--copy-limits=cpu=-1',
+    '--copy-limits=-=1',
+    '--copy-node-selector=disk=very fast',
+    '--copy-node-selector==x',
+    '--copy-tolerations=storage:Sometimes',
+    '--copy-tolerations=:NoSchedule',
+    '--copy-tolerations=a=b c',
+    '--copy-bandwidth=fast',
+    '--copy-bandwidth=-1',
+  ])('refuse %s', (flag) => {
+    expect(faultsOf([flag, ...controllerFiles])).toEqual([expect.stringContaining(flag.split('=', 1)[0] ?? '')]);
+  });
+
   test('are required where another setting makes them so', () => {
     const keys = ['--stamp-key-file=c', '--stamp-public-keys-file=e', '--identity-public-key-file=d'];
     const parse = (...flags: string[]) => parseSettings('webhook', [...keys, ...flags], {}, machine);
