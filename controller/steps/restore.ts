@@ -36,7 +36,7 @@ const made: Step = {
 function unrestorable({ source, copying: { restore } }: Observed): Wait | undefined {
   const name = keyOf(source?.ref ?? { name: '' });
   if (restore === undefined) {
-    const message = `it is not known yet what VolumeSnapshot ${name} is bound to`;
+    const message = `of which driver VolumeSnapshot ${name} is stands in its VolumeSnapshotContent, which is not there yet or not to be read (right: get volumesnapshotcontents)`;
     return waitFor('CloneScheduled', 'SnapshotNotReady', message, { type: 'Normal', again: 5000 });
   }
   if (restore.storageClassName !== undefined) return undefined;
