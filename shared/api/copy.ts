@@ -94,6 +94,8 @@ export const copyArguments = [
   'verify',
   /** Bytes per second; 0 for no limit. */
   'bandwidth',
-  /** Bytes that a new `disk.img` is to be given, as the source's where that is larger; 0 for the source's. */
+  /**
+   * Bytes that a new `disk.img` is to be given, as far as its file system has them; the source's size where that is larger. 0 for the source's.
+   */
   'image-size',
 ] as const;

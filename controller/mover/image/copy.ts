@@ -4,7 +4,7 @@ import type { Order } from '../arguments.ts';
 import { createComparer } from '../compare.ts';
 import type { Context, Copied } from '../context.ts';
 import { CopyError, fromErrno } from '../failure.ts';
-import { fileSystemSize, type OpenImage, openDestination, openSource, reopenDirect } from './files.ts';
+import { type OpenImage, openDestination, openSource, reopenDirect, roomIn } from './files.ts';
 import { conversion, inspection, progressIn, requireRoom, reservation, sizeFrom, sizeWanted } from './plan.ts';
 
 /** Copies one disk image: a device or `disk.img` into a device or `disk.img`. */
@@ -14,9 +14,9 @@ export async function copyImage(order: Order, context: Context): Promise<Copied>
   const source = await openSource(context.paths.source, order.sourceMode);
   try {
     const size = await sizeOf(source, context);
-    const wanted = sizeWanted(size, order.destinationMode === 'Block', order.imageSize);
-    if (order.destinationMode === 'Filesystem')
-      requireRoom(wanted, await fileSystemSize(context.paths.destination), 'the file system of the destination');
+    const room = order.destinationMode === 'Filesystem' ? await roomIn(context.paths.destination) : undefined;
+    const wanted = sizeWanted(size, order.imageSize, room);
+    if (room !== undefined) requireRoom(wanted, room.size, 'the file system of the destination');
     const destination = await openDestination(context.paths.destination, order.destinationMode);
     try {
       return await copyBetween(source, destination, { size, wanted }, order, context);

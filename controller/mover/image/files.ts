@@ -86,8 +86,13 @@ export async function reopenDirect(file: FileHandle): ReturnType<typeof openDire
   return await openDirect(`/proc/self/fd/${file.fd}`);
 }
 
-/** Bytes of the whole file system: what can be used of it by turns shows only while it is used, as holes and compression take none. */
-export async function fileSystemSize(folder: string): Promise<bigint> {
-  const { blocks, bsize } = await statfs(folder, { bigint: true });
-  return blocks * bsize;
+/** What a file system has, in bytes: in all, and for this user now. What can be used of it shows only while it is used, as holes and compression take none. */
+export interface Room {
+  readonly size: bigint;
+  readonly available: bigint;
+}
+
+export async function roomIn(folder: string): Promise<Room> {
+  const { blocks, bavail, bsize } = await statfs(folder, { bigint: true });
+  return { size: blocks * bsize, available: bavail * bsize };
 }

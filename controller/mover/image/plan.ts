@@ -1,6 +1,7 @@
 import type { Order } from '../arguments.ts';
 import { CopyError } from '../failure.ts';
 import type { Command } from '../tools.ts';
+import type { Room } from './files.ts';
 
 /**
  * From what is known of two disk images to what qemu-img is to do. Pure.
@@ -39,13 +40,20 @@ export function sizeFrom(json: string): bigint {
   return BigInt(size);
 }
 
+const mebibyte = 1n << 20n;
+
 /**
- * Bytes that the destination has to have. @param size of the source.
+ * Bytes that the destination has to have. An image that is to grow grows to what its file system has for it and no further: how much that
+ * takes for itself nobody knew who asked for the volume, and an image that cannot be filled stops its guest.
+ * @param size of the source. @param room of the file system; undefined for a device, whose size is its own.
  * @throws CopyError when there is nothing to copy.
  */
-export function sizeWanted(size: bigint, destinationIsDevice: boolean, imageSize: bigint): bigint {
+export function sizeWanted(size: bigint, imageSize: bigint, room: Pick<Room, 'available'> | undefined): bigint {
   if (size === 0n) throw new CopyError('CopyContentInvalid', 'the source is empty: a disk image of 0 bytes');
-  return destinationIsDevice || imageSize < size ? size : imageSize;
+  if (room === undefined) return size;
+  const most = room.available - (room.available % mebibyte);
+  const grown = imageSize < most ? imageSize : most;
+  return grown < size ? size : grown;
 }
 
 /** @throws CopyError when the image is larger than what is to hold it. @param room bytes of the device or the file system. */

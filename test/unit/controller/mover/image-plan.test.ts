@@ -69,16 +69,19 @@ describe('qemu-img', () => {
 
 describe('the size of a copied image', () => {
   test.each([
-    [100n, false, 0n, 100n],
-    [100n, false, 99n, 100n],
-    [100n, false, 101n, 101n],
-    [100n, true, 101n, 100n],
-  ])('of %d bytes, to a device: %s, image-size %d, is %d', (size, isDevice, imageSize, wanted) => {
-    expect(sizeWanted(size, isDevice, imageSize)).toBe(wanted);
+    [100n, 1n << 30n, 0n, 100n],
+    [100n, 1n << 30n, 99n, 100n],
+    [100n, 1n << 30n, 101n, 101n],
+    [100n, 5n << 20n, 1n << 30n, 5n << 20n],
+    [100n, (5n << 20n) + 1n, 1n << 30n, 5n << 20n],
+    [100n, 5n, 1n << 30n, 100n],
+    [100n, undefined, 101n, 100n],
+  ])('of %d bytes, with room for %s, image-size %d, is %d', (size, available, imageSize, wanted) => {
+    expect(sizeWanted(size, imageSize, available === undefined ? undefined : { available })).toBe(wanted);
   });
 
   test('is not nothing', () => {
-    expect(() => sizeWanted(0n, false, 100n)).toThrow('empty');
+    expect(() => sizeWanted(0n, 100n, { available: 100n })).toThrow('empty');
   });
 
   test('has to fit to the byte', () => {
