@@ -192,13 +192,21 @@ describe('nothing is made', () => {
     expect(await tenant.claims()).toEqual(['source']);
   });
 
-  test('by a strategy that is not there yet, and the DataVolume says so', async () => {
+  test('by a pod that no node runs: it waits, the target has no volume, and all of it goes with the DataVolume', async () => {
     const { tenant } = await tenantWithSource('later');
 
     await tenant.clone('copy', { strategy: 'copy' });
 
-    await tenant.reaches('copy', 'CloneScheduled', 'CloneNotExecutable');
-    expect(await tenant.claims()).toEqual(['source']);
+    await tenant.reaches('copy', 'CloneScheduled', 'CopyPodPending');
+    expect((await tenant.claim('copy')).spec?.volumeName).toBeUndefined();
+    expect(await tenant.kubectl('get', 'pods', '-o', 'name')).toMatch(/^pod\/clonegate-copy-/);
+    await tenant.kubectl('delete', 'datavolume', 'copy', '--wait=true');
+    await until('pod and claims to be gone', async () => {
+      // No kubelet says that the pod has ended.
+      await tenant.kubectl('delete', 'pods', '--all', '--force', '--grace-period=0');
+      const claims = await tenant.claims();
+      return claims.length === 1 && claims[0] === 'source';
+    });
   });
 
   test("in the place of somebody else's claim", async () => {

@@ -28,7 +28,7 @@ function podFor({
     to: claim('t', { metadata: { namespace: 'golden', uid: 't-uid' }, spec: { volumeMode: to } }),
     imageSize,
   };
-  return copyPod(plan).object as Pod;
+  return copyPod(plan).object;
 }
 
 const argsOf = (pod: Pod) =>

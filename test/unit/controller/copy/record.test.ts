@@ -42,7 +42,7 @@ describe('the history of a copy', () => {
       JSON.stringify({ ...part, attempts: -1 }),
       JSON.stringify({ ...part, at: 'soon' }),
     ])
-      expect(historyOf(noted(wrong)), wrong).toEqual(none);
+      expect(historyOf(noted(wrong))).toEqual(none);
     expect(historyOf(noted(JSON.stringify(part)))).toMatchObject({
       attempts: 1,
       reason: 'CopyToolFailed',
@@ -60,7 +60,7 @@ test('what a claim holds is read as it was written, and nothing else is believed
   const whole = { bytes: 12_345_678_901_234_567_890n, seconds: 1.5, digest: `sha256:${'0'.repeat(64)}` };
   expect(copiedOf(marked(writeCopied(whole)))).toEqual(whole);
   for (const wrong of ['', 'true', '{}', '{"bytes":1,"seconds":1}', '{"bytes":"1"}', '{"bytes":"1","seconds":"1"}'])
-    expect(copiedOf(marked(wrong)), wrong).toBeUndefined();
+    expect(copiedOf(marked(wrong))).toBeUndefined();
 });
 
 test.each([

@@ -1,124 +1,34 @@
 import { describe, expect, test } from 'vitest';
 import { unasked } from '../../../../controller/authorize.ts';
-import { childLabels, copyPodName, restoredName, temporaryName } from '../../../../controller/children.ts';
-import { type CopyRecord, writeCopied, writeRecord } from '../../../../controller/copy/record.ts';
+import { copyPodName, temporaryName } from '../../../../controller/children.ts';
+import { type CopyRecord } from '../../../../controller/copy/record.ts';
 import { holdsBytes } from '../../../../controller/origin.ts';
 import { plan } from '../../../../controller/plan.ts';
 import { cleanUp } from '../../../../controller/steps/cleanup.ts';
 import { annotations } from '../../../../shared/api/names.ts';
-import type {
-  PersistentVolumeClaim,
-  Pod,
-  PodStatus,
-  Stored,
-  VolumeSnapshotContent,
-} from '../../../../shared/api/objects.ts';
+import type { PersistentVolumeClaim, PodStatus, Stored } from '../../../../shared/api/objects.ts';
+import { claim, created, now, observed, pod, target, uid, valid, volume, type World, world } from '../world.ts';
 import {
-  type ClaimOptions,
-  claim,
-  created,
-  meta,
-  now,
-  observed,
-  pod,
-  storageClass,
-  target,
-  uid,
-  type VolumeOptions,
-  valid,
-  volume,
-  type World,
-  world,
-} from '../world.ts';
-import { allowed, filled, given, helper, late, temporary, waiting } from './elsewhere.ts';
+  all,
+  blank,
+  type Change,
+  copying,
+  failed,
+  failure,
+  golden,
+  look,
+  next,
+  pendingBlank,
+  running,
+  type Situation,
+  succeeded,
+  vm,
+  whole,
+  withClaims,
+} from './copies.ts';
+import { allowed, filled, helper, late, temporary, waiting } from './elsewhere.ts';
 
-/** A copy from namespace `golden` into `tenant`, or within `golden`, in whatever state a test puts it. */
-
-const golden = 'golden';
-type Change = (stores: World) => void;
-const all =
-  (...changes: readonly Change[]): Change =>
-  (stores) => {
-    for (const change of changes) change(stores);
-  };
-const withClaims =
-  (...claims: readonly Stored<PersistentVolumeClaim>[]): Change =>
-  (stores) => {
-    for (const one of claims) stores.claims.upsert(one);
-  };
-
-interface Situation extends VolumeOptions {
-  readonly change?: Change;
-  readonly from?: 'PersistentVolumeClaim' | 'VolumeSnapshot';
-  readonly content?: VolumeSnapshotContent;
-  readonly at?: number;
-  readonly record?: Partial<CopyRecord>;
-}
-
-const failure: CopyRecord = {
-  attempts: 1,
-  failures: 1,
-  reason: 'CopyIOError',
-  message: 'read failed',
-  at: now,
-  final: false,
-};
-
-function look({ change, from: kind = 'PersistentVolumeClaim', content, at = now, record, ...options }: Situation = {}) {
-  const stores = world();
-  stores.claims.upsert(claim('source', { metadata: { namespace: golden, uid: 'golden-uid' } }));
-  change?.(stores);
-  const noted = record === undefined ? {} : { [annotations.copy]: writeRecord({ ...failure, ...record }) };
-  const metadata = { ...options.metadata, annotations: { ...noted, ...options.metadata?.annotations } };
-  const stamp = { ...valid, source: { kind, namespace: golden, name: 'source' } } as const;
-  return observed(stores, volume({ strategy: 'copy', ...options, metadata }), stamp, { now: at, content });
-}
-
-const next = (situation?: Situation, right: Parameters<typeof plan>[1] = allowed) => plan(look(situation), right);
-
-/** T. */
-const blank = (options: ClaimOptions = {}, attempt = 0): Stored<PersistentVolumeClaim> => {
-  const { dataSourceRef: _, ...spec } = temporary(options).spec ?? {};
-  const metadata = {
-    ...options.metadata,
-    annotations: { [annotations.copyAttempt]: String(attempt), ...options.metadata?.annotations },
-  };
-  return { ...temporary({ ...options, metadata }), spec };
-};
-const whole = blank({ metadata: { annotations: { [annotations.copied]: writeCopied({ bytes: 1n, seconds: 1 }) } } });
-const pendingBlank = blank({ phase: 'Pending', capacity: null });
-
-function copying(status: PodStatus = {}, more: { into?: string; going?: boolean } = {}): Change {
-  const { into = 'temporary-uid', going = false } = more;
-  const one: Stored<Pod> = {
-    metadata: meta(copyPodName(uid), {
-      namespace: golden,
-      uid: 'copy-uid',
-      labels: childLabels(uid),
-      annotations: { [annotations.copiesInto]: into },
-      ...(going ? { deletionTimestamp: created } : {}),
-    }),
-    spec: {
-      volumes: [
-        { name: 'source', persistentVolumeClaim: { claimName: 'source', readOnly: true } },
-        { name: 'destination', persistentVolumeClaim: { claimName: temporaryName(uid) } },
-      ],
-      containers: [{ name: 'copy', volumeMounts: [{ name: 'source', readOnly: true }, { name: 'destination' }] }],
-    },
-    status,
-  };
-  return ({ pods }) => pods.upsert(one);
-}
-
-const running: PodStatus = { phase: 'Running', containerStatuses: [{ name: 'copy', state: { running: {} } }] };
-const ended = (phase: string, result: object): PodStatus => ({
-  phase,
-  containerStatuses: [{ name: 'copy', state: { terminated: { message: JSON.stringify(result) } } }],
-});
-const succeeded = (more: object = {}) => ended('Succeeded', { outcome: 'succeeded', bytes: '42', seconds: 2, ...more });
-const failed = (more: object = {}) =>
-  ended('Failed', { outcome: 'failed', reason: 'CopyIOError', message: 'read failed', retry: true, ...more });
-const vm: Change = ({ pods }) => pods.upsert({ ...pod('vm'), metadata: { ...pod('vm').metadata, namespace: golden } });
+/** What is to be done about a copy, in every state that it can be in. */
 
 describe('a copy', () => {
   test('has its target claim first, from the DataVolume, so that nobody fills it', () => {
@@ -461,90 +371,6 @@ describe('where the class waits for the first consumer', () => {
     ).toMatchObject({
       wait: { on: { uid: 'temporary-uid' }, atWork: true },
     });
-  });
-});
-
-describe('a copy of a snapshot', () => {
-  const content: VolumeSnapshotContent = {
-    metadata: {},
-    spec: { driver: 'csi.example.com', sourceVolumeMode: 'Block' },
-  };
-  const ready = (stores: World) => stores.snapshots.upsert(given({ readyToUse: true, restoreSize: '5Gi' }));
-  const from = 'VolumeSnapshot' as const;
-  const restored = (options: ClaimOptions = {}) => {
-    const { metadata, ...rest } = options;
-    const marks = { namespace: golden, uid: 'restored-uid', labels: childLabels(uid), ...metadata };
-    const spec = { dataSourceRef: { kind: 'VolumeSnapshot', name: 'source' } };
-    return claim(restoredName(uid), { ...rest, spec: { ...spec, ...rest.spec }, metadata: marks });
-  };
-  const situation = (...claims: readonly Stored<PersistentVolumeClaim>[]): Situation => ({
-    from,
-    content,
-    change: all(ready, withClaims(waiting(), ...claims)),
-  });
-
-  test('restores it first, by its own driver, in its own mode and size', () => {
-    expect(next(situation(), unasked)).toMatchObject({ state: 'asking', step: 'restored-made' });
-    expect(next(situation())).toMatchObject({
-      effects: [
-        {},
-        {
-          object: {
-            metadata: { name: restoredName(uid), namespace: golden },
-            spec: {
-              storageClassName: 'fast',
-              volumeMode: 'Block',
-              resources: { requests: { storage: '5Gi' } },
-              dataSourceRef: { kind: 'VolumeSnapshot', name: 'source' },
-            },
-          },
-        },
-      ],
-    });
-  });
-
-  test('by the first of the classes of its driver', () => {
-    const another = { ...storageClass(), metadata: { ...storageClass().metadata, name: 'also' } };
-    const foreign = { ...storageClass({ provisioner: 'other' }), metadata: { ...storageClass().metadata, name: 'a' } };
-    const classes: Change = ({ storageClasses }) => storageClasses.replace([storageClass(), another, foreign]);
-    const { change = () => undefined, ...rest } = situation();
-    expect(next({ ...rest, change: all(change, classes) })).toMatchObject({
-      effects: [{}, { object: { spec: { storageClassName: 'also' } } }],
-    });
-  });
-
-  test.each<[string, Partial<Situation>, object]>([
-    ['whose content is not known', { content: { metadata: {} } }, { reason: 'SnapshotNotReady' }],
-    [
-      'whose driver has no class',
-      { content: { metadata: {}, spec: { driver: 'gone' } } },
-      { reason: 'StorageClassMissing' },
-    ],
-  ])('%s is waited for', (_name, more, wait) => {
-    expect(next({ ...situation(), ...more })).toMatchObject({ step: 'restored-made', wait });
-  });
-
-  test('waits for what is restored, makes the blank claim, and copies from the one into the other', () => {
-    expect(next(situation(restored({ phase: 'Pending', capacity: null })))).toMatchObject({
-      step: 'restored-bound',
-      wait: { phase: 'CloneFromSnapshotSourceInProgress', atWork: true },
-    });
-    expect(next(situation(restored()))).toMatchObject({ step: 'temporary-made' });
-    expect(next(situation(restored(), blank()))).toMatchObject({
-      step: 'copy-started',
-      effects: [{ object: { spec: { volumes: [{ persistentVolumeClaim: { claimName: restoredName(uid) } }, {}] } } }],
-    });
-  });
-
-  test('by a class that waits for the first consumer has that in the copy pod', () => {
-    const { change = () => undefined } = situation(restored({ phase: 'Pending', capacity: null }), pendingBlank);
-    const immediate = { metadata: { annotations: { [annotations.bindImmediately]: '' } } };
-    expect(next({ from, content, ...immediate, change: all(change, late) })).toMatchObject({ step: 'copy-started' });
-  });
-
-  test('has what was restored go with the rest', () => {
-    const { children } = look(situation(restored(), blank()));
-    expect(cleanUp(children)).toMatchObject([{ uid: 'temporary-uid' }, { uid: 'restored-uid' }]);
   });
 });
 
