@@ -328,6 +328,13 @@ describe('a pod that copies', () => {
     });
   });
 
+  test('is not made while a pod writes to the source, though the blank volume is there', () => {
+    expect(next({ change: all(withClaims(waiting(), blank()), vm) })).toMatchObject({
+      step: 'source-ready',
+      wait: { reason: 'CloneSourceInUse' },
+    });
+  });
+
   test('is not disturbed by who only reads, nor any more when the copy is whole', () => {
     const reader = (stores: World) =>
       stores.pods.upsert({ ...pod('r', 'source', true), metadata: { ...pod('r').metadata, namespace: golden } });
