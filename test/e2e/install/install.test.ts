@@ -4,7 +4,7 @@ import { finalizer, labels } from '../../../shared/api/names.ts';
 import type { WebhookConfiguration } from '../../../shared/api/objects.ts';
 import { Story } from '../../demo/story.ts';
 import { tell } from '../../demo/tell.ts';
-import { type AuditEvent, type Cluster, startCluster, until } from '../../support/cluster/index.ts';
+import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
 import { applyObjects } from '../../support/helm/apply.ts';
 import { releaseNamespace as namespace, objectsOf } from '../../support/helm/chart.ts';
 import { type PaperNode, startPaperNode } from '../../support/paper-node.ts';
@@ -12,7 +12,7 @@ import { type ProcessNode, startProcessNode } from '../../support/process-node.t
 import { covers, requestsOf, rightsOf, wordsOfRight } from '../../support/rights.ts';
 import { type Service, startService } from '../../support/service.ts';
 import { Everything } from './everything.ts';
-import { Release, untilCalled } from './release.ts';
+import { isUninstalled, Release, untilCalled } from './release.ts';
 
 /**
  * A release from `helm install` to `helm uninstall`, twice, by both majors of helm. Deployments, Jobs and ServiceAccounts are real, and so
@@ -72,21 +72,6 @@ async function caBundle(): Promise<string> {
   const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/clonegate';
   const { webhooks = [] } = await cluster.api.get<WebhookConfiguration>(path);
   return webhooks[0]?.clientConfig.caBundle ?? '';
-}
-
-/** Helm takes rights away before it takes away the programs: what these ask for until they have ended is refused, and rightly so. */
-function isUninstalled(events: readonly AuditEvent[]): (event: AuditEvent) => boolean {
-  const times = (verb: string, isMeant: (name: string) => boolean): readonly string[] =>
-    events.flatMap(({ verb: did, objectRef: at, requestReceivedTimestamp: when }) => {
-      const isBinding = at?.resource === 'rolebindings' && at.namespace === namespace;
-      return did === verb && isBinding && isMeant(at.name ?? '') ? [when] : [];
-    });
-  const [gone] = times('delete', (name) => accounts.some((account) => account === name)).toSorted();
-  const back = times('create', () => true)
-    .toSorted()
-    .find((when) => gone !== undefined && when > gone);
-  return ({ requestReceivedTimestamp: when }) =>
-    gone !== undefined && back !== undefined && gone <= when && when <= back;
 }
 
 /** What clones make on their way, by its names; target claims have the same label, and their own. */
@@ -190,7 +175,7 @@ describe('the rights of the chart', () => {
     const events = await cluster.auditEvents();
     const requests = requestsOf(events, userOf(account));
     expect(requests.length).toBeGreaterThan(50);
-    const away = isUninstalled(events);
+    const away = isUninstalled(events, accounts);
     // The time without rights is that of the uninstall, and no longer.
     expect(requests.filter((event) => away(event)).length).toBeLessThan(requests.length / 10);
     const refused = requests.filter((event) => event.responseStatus?.code === 403 && !away(event));

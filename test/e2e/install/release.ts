@@ -1,15 +1,15 @@
-import { type Cluster, until } from '../../support/cluster/index.ts';
+import { type AuditEvent, type ClusterAccess, until } from '../../support/cluster/index.ts';
 import type { Major } from '../../support/helm/binaries.ts';
 import { chartFolder, releaseNamespace, runHelm, valueArgs } from '../../support/helm/chart.ts';
 
 /** The chart as a release, by helm's own commands. */
 export class Release {
-  readonly #cluster: Cluster;
+  readonly #cluster: Pick<ClusterAccess, 'kubeconfig'>;
   readonly #set: readonly string[];
   /** Of both majors, in turn. */
   helm: Major = 'helm4';
 
-  constructor(cluster: Cluster, set: readonly string[]) {
+  constructor(cluster: Pick<ClusterAccess, 'kubeconfig'>, set: readonly string[]) {
     this.#cluster = cluster;
     this.#set = set;
   }
@@ -53,7 +53,7 @@ export class Release {
 }
 
 /** A dry run of a clone by the admin, until it comes back as wanted. */
-export async function untilCalled(cluster: Cluster): Promise<void> {
+export async function untilCalled(cluster: Pick<ClusterAccess, 'kubectl'>): Promise<void> {
   await until('the webhook to be called', async () => {
     const { stdout } = await cluster.kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], {
       input: JSON.stringify({
@@ -65,4 +65,25 @@ export async function untilCalled(cluster: Cluster): Promise<void> {
     });
     return stdout.includes('clonegate.io/stamp');
   });
+}
+
+/**
+ * Helm takes rights away before it takes away the programs: what these ask for until they have ended is refused, and rightly so.
+ * @returns tells what was asked for between an uninstall and the next install, if any.
+ */
+export function isUninstalled(
+  events: readonly AuditEvent[],
+  accounts: readonly string[],
+): (event: AuditEvent) => boolean {
+  const times = (verb: string, isMeant: (name: string) => boolean): readonly string[] =>
+    events.flatMap(({ verb: did, objectRef: at, requestReceivedTimestamp: when }) => {
+      const isBinding = at?.resource === 'rolebindings' && at.namespace === releaseNamespace;
+      return did === verb && isBinding && isMeant(at.name ?? '') ? [when] : [];
+    });
+  const [gone] = times('delete', (name) => accounts.includes(name)).toSorted();
+  const back = times('create', () => true)
+    .toSorted()
+    .find((when) => gone !== undefined && when > gone);
+  return ({ requestReceivedTimestamp: when }) =>
+    gone !== undefined && gone <= when && (back === undefined || when <= back);
 }

@@ -1,10 +1,10 @@
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
+import { createOn, type Tally } from '../../support/creates.ts';
 import { type Service, startService } from '../../support/service.ts';
 import { type RunningWebhook, startWebhook } from '../../support/webhook.ts';
-import { createOn, type Tally } from './creates.ts';
-import { setScene } from './scene.ts';
+import { clone, setScene } from './scene.ts';
 
 /** The webhook is replaced while clones are created without a pause, as a Deployment does when it is rolled. */
 
@@ -40,7 +40,8 @@ describe('a rolling update', () => {
   it('fails no create', async () => {
     const stop = new AbortController();
     const tally: Tally = { created: 0, failures: [] };
-    const workers = Array.from({ length: 4 }, () => createOn(cluster, stop.signal, tally));
+    const like = clone({ namespace: 'tenant-a', generateName: 'created-' });
+    const workers = Array.from({ length: 4 }, () => createOn(cluster, like, stop.signal, tally));
     for (const name of ['webhook-1', 'webhook-2', 'webhook-3']) {
       const before = tally.created;
       await until('creates by way of the present one', () => tally.created > before + 50);

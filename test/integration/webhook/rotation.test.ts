@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Trusted, trustedIn } from '../../../certs/authorities.ts';
 import type { Secret, WebhookConfiguration } from '../../../shared/api/objects.ts';
 import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
+import { createOn, type Tally } from '../../support/creates.ts';
 import { type Service, startService } from '../../support/service.ts';
 import { type RunningWebhook, startWebhook } from '../../support/webhook.ts';
-import { createOn, type Tally } from './creates.ts';
-import { must, setScene } from './scene.ts';
+import { clone, must, setScene } from './scene.ts';
 
 /** The authority of the webhook is replaced twice, and a replica once, while clones are created without a pause. */
 
@@ -115,9 +115,10 @@ describe('the own authority of the webhook', () => {
       { created: 0, failures: [] },
       { created: 0, failures: [] },
     ];
+    const like = clone({ namespace: 'tenant-a', generateName: 'created-' });
     // Two hundred a second at most: four of them, each with a pause of 20 ms.
     const pace = { dryRun: true, turn: async () => await sleep(20) };
-    const workers = Array.from({ length: 4 }, () => createOn(cluster, stop.signal, creates, pace));
+    const workers = Array.from({ length: 4 }, () => createOn(cluster, like, stop.signal, creates, pace));
     workers.push(greetOn(stop.signal, greetings));
     const goOn = async (): Promise<void> => {
       const [created, greeted] = [creates.created, greetings.created];
