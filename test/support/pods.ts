@@ -110,3 +110,18 @@ export async function podReady(cluster: ClusterAccess, namespace: string, name: 
     return status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True');
   });
 }
+
+/** What the pods of a namespace have said, and what is said of them: for a failure that is to explain itself. */
+export async function podsExplained(cluster: ClusterAccess, namespace: string, selector: string): Promise<string> {
+  const looks = [
+    ['get', 'pods', '-o=wide'],
+    ['events', '--types=Warning'],
+    ['describe', 'pods', `--selector=${selector}`],
+    ['logs', `--selector=${selector}`, '--prefix', '--all-containers', '--ignore-errors', '--tail=50'],
+  ];
+  const told = looks.map(async (args) => {
+    const { stdout, stderr } = await cluster.kubectl([...args, '-n', namespace]);
+    return `$ kubectl ${args.join(' ')} -n ${namespace}\n${stdout}${stderr}`;
+  });
+  return (await Promise.all(told)).join('\n');
+}
