@@ -1,6 +1,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { ServingMaterial } from '../certs/serving.ts';
+import { listenAt } from '../shared/process/listen.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
 import type { Component } from '../shared/process/run.ts';
@@ -83,9 +84,7 @@ export function createServer(options: ServerOptions): AdmissionServer {
       serving = material;
     },
     start: async () => {
-      await server.listen({ host, port });
-      const address = server.server.address();
-      bound = typeof address === 'object' && address !== null ? address.port : port;
+      bound = await listenAt(server, host, port);
       log.info({ host, port: bound }, 'Admission calls are served');
     },
     stop: async () => {

@@ -1,4 +1,5 @@
 import { type FastifyInstance, fastify } from 'fastify';
+import { listenAt } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 import type { Component } from './run.ts';
 
@@ -73,9 +74,7 @@ export function opsServer({ host, port, health, metrics }: OpsOptions): OpsServe
       return bound;
     },
     start: async (signal) => {
-      await server.listen({ host, port });
-      const address = server.server.address();
-      bound = typeof address === 'object' && address !== null ? address.port : port;
+      bound = await listenAt(server, host, port);
       signal.addEventListener(
         'abort',
         () => {

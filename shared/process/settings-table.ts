@@ -47,7 +47,12 @@ export const table = {
     fallbackDoc: 'host name',
     alias: 'POD_NAME',
   }),
-  opsHost: row(both, text, 'Address that /livez, /readyz and /metrics are served at.', { fallback: '0.0.0.0' }),
+  opsHost: row(
+    both,
+    text,
+    'Address that /livez, /readyz and /metrics are served at; `::` is every one, of both families where there are both.',
+    { fallback: '0.0.0.0' },
+  ),
   opsPort: row(both, port, 'Port of the same; 0 takes any free one.', { fallback: 8080 }),
   stampKeys: row(
     both,
@@ -82,7 +87,12 @@ export const table = {
     { fallback: false },
   ),
 
-  host: row(webhook, text, 'Address that admission calls are served at.', { fallback: '0.0.0.0' }),
+  host: row(
+    webhook,
+    text,
+    'Address that admission calls are served at; `::` is every one, of both families where there are both.',
+    { fallback: '0.0.0.0' },
+  ),
   port: row(webhook, port, 'Port of the same; 0 takes any free one.', { fallback: 10_250 }),
   certificates: row(
     webhook,

@@ -202,6 +202,24 @@ describe('webhook and controller out of the image', () => {
     });
   });
 
+  it('listen at every address that there is, also where the kernel knows no IPv6', async () => {
+    const script = "require('node:net').createServer().on('error', ({ code }) => console.log(code)).listen(0, '::')";
+    expect(await inside(['-e', script], { withoutIpv6: true })).toBe('EAFNOSUPPORT');
+    const { process } = await startWebhook(cluster, {
+      name: 'webhook-ipv4',
+      replicaOf: webhook,
+      unready: true,
+      selfSigned: true,
+      managedKeys: true,
+      // The ports that tests choose are free on loopback, and no further.
+      args: ['--host=::', '--port=0', '--ops-host=::', '--ops-port=0'],
+      runner: podOf(cluster, image, '/app/webhook.mjs', { withoutIpv6: true }),
+    });
+    await until('it to serve', () => readFileSync(process.logFile, 'utf8').includes('Admission calls are served'));
+    await process.kill('SIGTERM');
+    expect(process.exitCode).toBe(0);
+  });
+
   it.each([
     ['webhook', 65_532],
     ['controller', anyUser.uid],

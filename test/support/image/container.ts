@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { markerVariable } from '../cluster/identity.ts';
 import { run } from '../csi/command.ts';
@@ -20,6 +21,8 @@ export interface ContainerSpec {
   readonly user?: User;
   /** The root can be written to, as far as the user may; default false. */
   readonly writableRoot?: boolean;
+  /** As on a machine whose kernel was started with `ipv6.disable=1`; default false. */
+  readonly withoutIpv6?: boolean;
 }
 
 export interface Mount {
@@ -94,9 +97,23 @@ function configOf(image: BuiltImage, spec: ContainerSpec): object {
       ...config.linux,
       namespaces: config.linux.namespaces.filter(({ type }) => type !== 'network'),
       cgroupsPath: `/${basename(spec.folder)}/${spec.name}`,
+      ...(spec.withoutIpv6 === true ? { seccomp: noIpv6 } : {}),
     },
   };
 }
+
+/** A socket of family AF_INET6 is refused as by a kernel that does not know it: EAFNOSUPPORT. */
+const noIpv6 = {
+  defaultAction: 'SCMP_ACT_ALLOW',
+  syscalls: [
+    {
+      names: ['socket'],
+      action: 'SCMP_ACT_ERRNO',
+      errnoRet: constants.errno.EAFNOSUPPORT,
+      args: [{ index: 0, value: 10, op: 'SCMP_CMP_EQ' }],
+    },
+  ],
+};
 
 /** A variable that is there twice counts as what it is first. */
 function withVariables(env: readonly string[], own: Readonly<Record<string, string>>): readonly string[] {

@@ -8,7 +8,7 @@ import { type ContainerSpec, container } from './container.ts';
 /** Where the kubelet puts the files of a pod's service account. */
 const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-export type PodOptions = Pick<ContainerSpec, 'user' | 'env' | 'mounts'>;
+export type PodOptions = Pick<ContainerSpec, 'user' | 'env' | 'mounts' | 'withoutIpv6'>;
 
 /**
  * Runs a program out of the image, as near to its pod as one comes without a node: in a container, with a pod's credentials.
