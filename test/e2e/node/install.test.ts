@@ -44,6 +44,10 @@ beforeAll(async () => {
   const restricted = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   await applyAll(cluster.api, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: home, labels: restricted } }]);
   [golden, team] = await Promise.all([createNamespace(cluster, 'golden'), createNamespace(cluster, 'team')]);
+  // Without it no test has anything to wait for.
+  await release.install().catch(async (error: unknown) => {
+    throw new Error(await podsExplained(cluster, home, ours), { cause: error });
+  });
 });
 afterEach(async ({ task }) => {
   if (task.result?.state === 'fail') console.error(await podsExplained(cluster, home, ours));
@@ -93,10 +97,9 @@ const volume = async (name: string): Promise<DataVolume> =>
   await cluster.api.get(`/apis/cdi.kubevirt.io/v1beta1/namespaces/${team}/datavolumes/${name}`);
 
 describe('a release in real pods', () => {
-  test('is installed where only restricted pods may be, and none starts twice', async () => {
+  test('runs where only restricted pods may be, and none has started twice', async () => {
     const intruder = ['run', 'intruder', '--image=none.invalid/none', `-n=${home}`];
     expect((await cluster.kubectl(intruder)).stderr).toContain('violates PodSecurity "restricted');
-    await release.install();
     const each = ['controller', 'controller', 'webhook', 'webhook'];
     expect(await running()).toEqual(each.map((component) => `${component} ${reference} 0`));
   });
