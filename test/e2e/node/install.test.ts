@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
-import { finalizer, labels } from '../../../shared/api/names.ts';
+import { annotations, finalizer, labels } from '../../../shared/api/names.ts';
 import type { WebhookConfiguration } from '../../../shared/api/objects.ts';
 import { createClaim } from '../../support/claims.ts';
 import { cameSince, type Finished, type User, until } from '../../support/cluster/index.ts';
@@ -77,14 +77,16 @@ async function running(): Promise<readonly string[]> {
   return (await kubectl('get', 'pods', `-n=${home}`, `-l=${ours}`, table)).trim().split('\n').toSorted();
 }
 
-function clone(name: string): DataVolume {
+type Source = NonNullable<DataVolume['spec']['source']>;
+
+function clone(name: string, source: Source = { pvc: { namespace: golden, name: 'data' } }): DataVolume {
   const requests = { storage: '32Mi' };
   return {
     apiVersion: 'cdi.kubevirt.io/v1beta1',
     kind: 'DataVolume',
     metadata: { namespace: team, name },
     spec: {
-      source: { pvc: { namespace: golden, name: 'data' } },
+      source,
       pvc: { accessModes: ['ReadWriteOnce'], storageClassName: 'reflink', resources: { requests } },
     },
   };
@@ -131,6 +133,41 @@ describe('a release in real pods', () => {
 
     const read = { name: 'reader', script: 'sha256sum < /data/file', claims: { mine: '/data' } };
     expect(await runPod(cluster, team, read)).toMatchObject({ phase: 'Succeeded', logs: written.logs });
+  });
+
+  test('copies a snapshot by a pod of its own image, with the two rights that only this takes', async () => {
+    await createClaim(cluster, golden, 'disk');
+    const script = `cd /data && dd if=/dev/urandom of=disk.img bs=1M count=6 conv=fsync 2>/dev/null
+      chown 107:107 disk.img && chmod 660 disk.img && sha256sum < disk.img`;
+    const written = await runPod(cluster, golden, { name: 'installer', script, claims: { disk: '/data' } });
+    const snapshots = `/apis/snapshot.storage.k8s.io/v1/namespaces/${golden}/volumesnapshots`;
+    await cluster.api.post(snapshots, {
+      apiVersion: 'snapshot.storage.k8s.io/v1',
+      kind: 'VolumeSnapshot',
+      metadata: { name: 'disk' },
+      spec: { source: { persistentVolumeClaimName: 'disk' } },
+    });
+    await kubectl('wait', `-n=${golden}`, 'volumesnapshot/disk', '--for=jsonpath={.status.readyToUse}=true');
+
+    // Slow enough for somebody to ask how far it is.
+    const wishes = { [annotations.strategy]: 'copy', [annotations.bandwidth]: '1M' };
+    const wanted = clone('copied', { snapshot: { namespace: golden, name: 'disk' } });
+    const input = JSON.stringify({ ...wanted, metadata: { ...wanted.metadata, annotations: wishes } });
+    expect(await cluster.kubectl(['create', '-f', '-'], { user: 'tenant-b', input })).toMatchObject({ code: 0 });
+    await kubectl(
+      'wait',
+      `-n=${team}`,
+      'datavolume/copied',
+      '--for=jsonpath={.status.phase}=Succeeded',
+      '--timeout=4m',
+    );
+
+    const read = { name: 'checker', script: 'sha256sum < /data/disk.img', claims: { copied: '/data' } };
+    expect(await runPod(cluster, team, read)).toMatchObject({ phase: 'Succeeded', logs: written.logs });
+    const events = (await cluster.auditEvents()).filter(cameSince(began));
+    const requests = requestsOf(events, `system:serviceaccount:${home}:clonegate-controller`);
+    const seen = requests.map(({ verb, objectRef: at }) => `${verb} ${at?.resource}/${at?.subresource ?? ''}`);
+    expect(seen).toEqual(expect.arrayContaining(['get pods/log', 'get volumesnapshotcontents/']));
   });
 
   test('is restarted without losing a create', async () => {

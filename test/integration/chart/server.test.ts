@@ -45,8 +45,8 @@ async function tried(objects: readonly Rendered[]): Promise<string> {
     { input },
   );
   const answers = stdout.split('\n').filter((line) => line.includes('(server dry run)'));
-  // It is there already, by another way.
-  const said = stderr.replaceAll(/^Warning: resource serviceaccounts.*missing the kubectl.*\n/gm, '');
+  // It is there already, by another way: other files install on this cluster, too.
+  const said = stderr.replaceAll(/^Warning: resource \S+ is missing the kubectl\S+ annotation.*\n/gm, '');
   return `${said}${code === 0 && answers.length === items.length ? 'all taken' : `${answers.length} of ${items.length} taken`}`;
 }
 
