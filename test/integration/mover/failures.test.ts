@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loopDevices } from '../../support/cluster/remains.ts';
 import { until } from '../../support/cluster/until.ts';
 import { run } from '../../support/csi/command.ts';
 import {
@@ -34,7 +35,11 @@ beforeAll(async () => {
   await writeImage(join(source.path, 'disk.img'), size);
 });
 
-afterAll(async () => await site?.close());
+afterAll(async () => {
+  await site?.close();
+  // Of a device whose file lay on a mount that went before it, the kernel tells no more than this.
+  expect(loopDevices().filter(({ file }) => file.startsWith('/thin-'))).toEqual([]);
+});
 
 async function tools(name: string, script: string): Promise<string> {
   const folder = join(site.folder, `tools-${name}-${script.length}`);

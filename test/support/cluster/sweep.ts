@@ -68,6 +68,9 @@ async function unmountAll(state: string, machines: readonly number[]): Promise<v
   const views = [...machines, undefined];
   thawAll(state, machines);
   await detached((file) => file.startsWith(`${state}/node-`));
+  // Nameless as well once its mount is gone; one that is mounted itself goes with that.
+  const mounts = mountsBelow(state).filter((mount) => mount !== pool);
+  detach((file) => mounts.some((mount) => file.startsWith(`${mount}/`)));
   for (const pid of views) {
     for (const mount of mountsBelow(state, pid)) if (mount !== pool) umount(mount, pid);
   }
@@ -92,11 +95,14 @@ function umount(mount: string, pid?: number): void {
 }
 
 async function detached(ours: (file: string) => boolean): Promise<void> {
-  await until('the loop devices to go', () => {
-    const left = loopDevices().filter(({ file }) => ours(file));
-    for (const { device } of left) run(undefined, 'losetup', '-d', device);
-    return left.length === 0;
-  });
+  await until('the loop devices to go', () => detach(ours) === 0);
+}
+
+/** @returns how many there were. */
+function detach(ours: (file: string) => boolean): number {
+  const left = loopDevices().filter(({ file }) => ours(file));
+  for (const { device } of left) run(undefined, 'losetup', '-d', device);
+  return left.length;
 }
 
 /** Whether it went well. What could not be done shows in the end, when the folder cannot be removed. @param pid whose view it has. */
