@@ -111,6 +111,5 @@ async function isVetoed(
   ref: ObjectRef,
   options?: CallOptions,
 ): Promise<boolean> {
-  const object = await getIfExists(client, resource, ref, options);
-  return object !== undefined && vetoes(object);
+  return vetoes(await getIfExists(client, resource, ref, options));
 }

@@ -128,11 +128,21 @@ export const equivalents: readonly Equivalent[] = [
   ]),
   ...inFile('webhook/spec.ts', [
     ['bytesOf: true for error instanceof QuantityError', 'reading a text as a quantity throws nothing else'],
+    [
+      'checkCopy: (bytesOf(bandwidth)) for bytesOf(bandwidth) ?? 0n',
+      'nothing is not more than 0; the 0 is for the type',
+    ],
   ]),
   ...inFile('webhook/taken.ts', [
     [
       "adopts: (metadata.annotations?.[annotations.allowClaimAdoption]) for metadata.annotations?.[annotations.allowClaimAdoption] ?? ''",
       'nothing is no truth value either; the empty text is for the type alone',
+    ],
+  ]),
+  ...inFile('shared/decision/sizes.ts', [
+    [
+      "imageSize: (source.volumeMode) for source.volumeMode ?? 'Filesystem'",
+      'every mode but Block is reckoned as a filesystem',
     ],
   ]),
 ];

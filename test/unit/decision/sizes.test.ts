@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { requiredBytes, sourceSize, targetSize, tooSmall, usableBytes } from '../../../shared/decision/sizes.ts';
+import {
+  imageSize,
+  requiredBytes,
+  sourceSize,
+  targetSize,
+  tooSmall,
+  usableBytes,
+} from '../../../shared/decision/sizes.ts';
 import { facts } from '../../support/build/facts.ts';
 
 const MiB = 1n << 20n;
@@ -96,3 +103,43 @@ describe('sizes', () => {
 function requiredFor(capacity: bigint, from: 'Block' | 'Filesystem', to: 'Block' | 'Filesystem'): bigint {
   return from === to ? capacity : requiredBytes(usableBytes(capacity, from), to);
 }
+
+describe('a disk image', () => {
+  const onDisk = { volumeMode: 'Filesystem' } as const;
+  const device = { volumeMode: 'Block' } as const;
+
+  it.each([
+    ['stays as it is in a device', { ...device, capacity: GiB }, { ...device, requested: 2n * GiB }, 0n],
+    ['stays as it is where no size is asked for', { ...device, capacity: GiB }, onDisk, 0n],
+    ['stays as it is when nobody knows its size', device, { ...onDisk, requested: 2n * GiB }, 0n],
+    ['becomes as large as its user says', { ...device, capacity: GiB }, asked(3n * GiB, 4n * GiB), 3n * GiB],
+    ['fills the volume asked for', { ...device, capacity: 100n * MiB }, asked(undefined, 212n * MiB), 200n * MiB],
+    [
+      'stays as it is where it has as much already, whatever was asked for at first',
+      { ...device, capacity: 3n * GiB, requested: GiB },
+      asked(2n * GiB, 3n * GiB),
+      0n,
+    ],
+    [
+      'is as large as what was asked for when nobody knows better',
+      { ...device, requested: GiB },
+      asked(2n * GiB, 3n * GiB),
+      2n * GiB,
+    ],
+    ['stays as it is at its own size', { ...device, capacity: 2n * GiB }, asked(2n * GiB, 3n * GiB), 0n],
+    ['on a filesystem is smaller than that', { ...onDisk, capacity: 106n * MiB }, asked(101n * MiB, GiB), 101n * MiB],
+    ['in a device is not', { ...device, capacity: 106n * MiB }, asked(101n * MiB, GiB), 0n],
+    [
+      'of a snapshot that tells no mode is reckoned as on a filesystem',
+      { capacity: 106n * MiB },
+      asked(101n * MiB, GiB),
+      101n * MiB,
+    ],
+  ])('%s', (_, source, target, size) => {
+    expect(imageSize({ source, target })).toBe(size);
+  });
+
+  function asked(payload: bigint | undefined, requested: bigint) {
+    return { ...onDisk, requested, ...(payload === undefined ? {} : { payload }) };
+  }
+});
