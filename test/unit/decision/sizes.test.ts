@@ -111,7 +111,7 @@ describe('a disk image', () => {
   it.each([
     ['stays as it is in a device', { ...device, capacity: GiB }, { ...device, requested: 2n * GiB }, 0n],
     ['stays as it is where no size is asked for', { ...device, capacity: GiB }, onDisk, 0n],
-    ['stays as it is when nobody knows its size', device, { ...onDisk, requested: 2n * GiB }, 0n],
+    ['stays as it is when nobody knows its size', onDisk, { ...onDisk, requested: 2n * GiB }, 0n],
     ['becomes as large as its user says', { ...device, capacity: GiB }, asked(3n * GiB, 4n * GiB), 3n * GiB],
     ['fills the volume asked for', { ...device, capacity: 100n * MiB }, asked(undefined, 212n * MiB), 200n * MiB],
     [
