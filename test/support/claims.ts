@@ -32,10 +32,24 @@ export async function growClaim(
   await cluster.api.merge(`${pathOf(namespace)}/${name}`, { spec: { resources: { requests: { storage } } } });
 }
 
+interface Claim {
+  readonly status: {
+    readonly capacity?: { readonly storage: string };
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
+}
+
+async function statusOf(cluster: ClusterAccess, namespace: string, name: string): Promise<Claim['status']> {
+  return (await cluster.api.get<Claim>(`${pathOf(namespace)}/${name}`)).status;
+}
+
 /** What the claim says that it holds now; `undefined` until it is bound. */
 export async function capacityOf(cluster: ClusterAccess, namespace: string, name: string): Promise<string | undefined> {
-  const { status } = await cluster.api.get<{ readonly status: { readonly capacity?: { readonly storage: string } } }>(
-    `${pathOf(namespace)}/${name}`,
-  );
-  return status.capacity?.storage;
+  return (await statusOf(cluster, namespace, name)).capacity?.storage;
+}
+
+/** Whether the storage has grown and the file system is left to the node that mounts it next. */
+export async function awaitsNode(cluster: ClusterAccess, namespace: string, name: string): Promise<boolean> {
+  const { conditions = [] } = await statusOf(cluster, namespace, name);
+  return conditions.some(({ type, status }) => type === 'FileSystemResizePending' && status === 'True');
 }

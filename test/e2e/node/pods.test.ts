@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { capacityOf, createClaim, growClaim } from '../../support/claims.ts';
+import { awaitsNode, capacityOf, createClaim, growClaim } from '../../support/claims.ts';
 import { until } from '../../support/cluster/index.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import { sharedCluster } from '../../support/cluster/shared.ts';
@@ -67,8 +67,10 @@ test('a volume that nobody uses grows when the next pod does', async () => {
   const namespace = await createNamespace(cluster, 'grow');
   await createClaim(cluster, namespace, 'data');
   await runPod(cluster, namespace, { name: 'first', script: 'echo hello > /data/file', claims: { data: '/data' } });
-  await cluster.api.remove(`/api/v1/namespaces/${namespace}/pods/first`);
+  await cluster.kubectl(['delete', 'pod', 'first', '-n', namespace, '--wait']);
   await growClaim(cluster, namespace, 'data', '64Mi');
+  // A pod that comes before the storage has grown finds the old size, and the new one a little later.
+  await until('the storage to have grown', () => awaitsNode(cluster, namespace, 'data'));
   const { logs } = await runPod(cluster, namespace, {
     name: 'second',
     script: "cat /data/file; df -m /data | awk 'NR == 2 { print ($2 > 48) }'",
