@@ -72,7 +72,7 @@ check: install ## Types, lint, format, layer rules, docs held against the tables
 	vitest run --project unit test/unit/house
 
 .PHONY: bench
-bench: tools ## Measure (ONLY=admission|execution|copy|image, QUICK=1); fails on wrong answers and counts, never on times
+bench: tools ## Measure (ONLY=admission|execution|copy|image|scale, QUICK=1); fails on wrong answers and counts, never on times
 	@node test/bench/main.ts $(if $(QUICK),--quick) $(ONLY)
 
 .PHONY: fuzz

@@ -1,10 +1,8 @@
+import { type Benched, benched } from './benched.ts';
 import type { Table } from './report.ts';
 import { median } from './stats.ts';
 
 /** From what the benchmark of the image measured to its tables, and to what must hold. Pure. */
-
-export const benched = ['webhook', 'controller'] as const;
-export type Benched = (typeof benched)[number];
 
 /** In which a program was run, all with the same Node in the same container. */
 export const forms = [

@@ -1,23 +1,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Cluster, type ManagedProcess, startCluster, until } from '../support/cluster/index.ts';
-import { installController, startController } from '../support/controller.ts';
+import { type Cluster, startCluster } from '../support/cluster/index.ts';
 import { pidOf } from '../support/image/container.ts';
 import { checkout } from '../support/image/context.ts';
 import { type BuiltImage, buildImage } from '../support/image/index.ts';
 import { type PodOptions, podOf } from '../support/image/pod.ts';
-import { installWebhook, type Runner, startWebhook } from '../support/webhook.ts';
-import {
-  type Benched,
-  benched,
-  type Form,
-  failuresOf,
-  forms,
-  type Sizes,
-  type Start,
-  tablesOf,
-} from './image-findings.ts';
+import { benched } from './benched.ts';
+import { type Form, failuresOf, forms, type Sizes, type Start, tablesOf } from './image-findings.ts';
 import { cpuOf, memoryOf, shareOf } from './proc.ts';
+import { idle, installPrograms, startProgram } from './programs.ts';
 import type { Bench, BenchOptions, Report } from './report.ts';
 import { rotated } from './stats.ts';
 
@@ -27,9 +18,7 @@ export const image: Bench = async ({ quick, log }: BenchOptions): Promise<Report
   const built = await buildImage();
   const cluster = await startCluster({ tier: 'api', name: 'bench', log });
   try {
-    await installWebhook(cluster);
-    await installController(cluster);
-    await warm(cluster, built);
+    await installPrograms(cluster, built);
     log('the keys are there');
     const starts: Start[] = [];
     for (let round = 1; round <= (quick ? 1 : 5); round += 1) {
@@ -57,21 +46,6 @@ const optionsOf: Readonly<Record<Form['key'], PodOptions>> = {
   image: {},
 };
 
-/** Webhook and controller make their stamp keys together, once. */
-async function warm(cluster: Cluster, built: BuiltImage): Promise<void> {
-  const first = await Promise.all(
-    benched.map(async (program) => await run(cluster, program, podOf(cluster, built, `/app/${program}.mjs`))),
-  );
-  await Promise.all(first.map(async (process) => await process.kill('SIGTERM')));
-}
-
-async function run(cluster: Cluster, program: Benched, runner: Runner): Promise<ManagedProcess> {
-  const options = { managedKeys: true, runner };
-  const started =
-    program === 'webhook' ? startWebhook(cluster, { ...options, selfSigned: true }) : startController(cluster, options);
-  return (await started).process;
-}
-
 async function start(
   cluster: Cluster,
   built: BuiltImage,
@@ -81,7 +55,7 @@ async function start(
   const pod = podOf(cluster, built, main, optionsOf[form]);
   let took = 0;
   let cpu = 0;
-  const process = await run(cluster, program, async (started) => {
+  const process = await startProgram(cluster, program, async (started) => {
     const begin = performance.now();
     const managed = await pod(started);
     took = performance.now() - begin;
@@ -93,19 +67,6 @@ async function start(
   const [rss, pss] = [memoryOf(pid).now, shareOf(pid)];
   await process.kill('SIGTERM');
   return { program, form, round, took, cpu, rss, pss, exitCode: process.exitCode };
-}
-
-async function idle(pid: number): Promise<void> {
-  let before = cpuOf(pid);
-  const look = (): boolean => {
-    const now = cpuOf(pid);
-    const quiet = now - before < 30;
-    before = now;
-    return quiet;
-  };
-  // The first look has no second before it.
-  let looks = 0;
-  await until('it to be idle', () => look() && (looks += 1) > 1, { interval: 1000 });
 }
 
 function sizesOf({ facts, unpacked }: BuiltImage): Sizes {

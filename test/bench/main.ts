@@ -4,10 +4,11 @@ import { copy } from './copy.ts';
 import { execution } from './execution.ts';
 import { image } from './image.ts';
 import { type Bench, print } from './report.ts';
+import { scale } from './scale.ts';
 
 /** `make bench`: figures, as ratios within one run; the machine that they come from is not the one that you have. */
 
-const benches: Readonly<Record<string, Bench>> = { admission, execution, copy, image };
+const benches: Readonly<Record<string, Bench>> = { admission, execution, copy, image, scale };
 
 const help = `node test/bench/main.ts [${Object.keys(benches).join('|')}] [--quick] [--json]
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { benched, failuresOf, forms, type Start, tablesOf } from '../../bench/image-findings.ts';
+import { benched } from '../../bench/benched.ts';
+import { failuresOf, forms, type Start, tablesOf } from '../../bench/image-findings.ts';
 import { print } from '../../bench/report.ts';
 
 const starts: readonly Start[] = benched.flatMap((program) =>
