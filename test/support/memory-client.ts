@@ -37,7 +37,8 @@ function merge(target: unknown, patch: unknown): unknown {
 
 /** Objects in memory with the API server's rules for names, versions and preconditions; shared by any number of clients. */
 export class MemoryApi {
-  readonly #objects = new Map<string, Stored<KubeObject>>();
+  /** By collection, then by path: tests look at all of a kind again and again. */
+  readonly #objects = new Map<string, Map<string, Stored<KubeObject>>>();
   readonly calls: MemoryCall[] = [];
   #version = 1;
 
@@ -58,8 +59,11 @@ export class MemoryApi {
         const { name = '', namespace } = object.metadata;
         await arrive({ verb: 'create', plural: kind.plural, namespace, name, body: object, ...options });
         const path = pathOf(kind, object.metadata);
-        if (this.#objects.has(path)) throw failure(409, 'AlreadyExists', `${path} exists`);
-        return this.#put(path, { ...object, metadata: { ...object.metadata, name, uid: `uid-${this.#version}` } });
+        if (this.#collection(kind).has(path)) throw failure(409, 'AlreadyExists', `${path} exists`);
+        return this.#put(kind, path, {
+          ...object,
+          metadata: { ...object.metadata, name, uid: `uid-${this.#version}` },
+        });
       },
       mergePatch: async (kind, ref, patch, options = {}) => {
         const { preconditions, signal } = options;
@@ -77,7 +81,7 @@ export class MemoryApi {
           throw failure(409, 'Conflict', `${ref.name} was changed`);
         }
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-        return this.#put(pathOf(kind, ref), merge(current, patch) as typeof current);
+        return this.#put(kind, pathOf(kind, ref), merge(current, patch) as typeof current);
       },
       remove: async (kind, ref, { preconditions, signal } = {}) => {
         await arrive({
@@ -87,7 +91,7 @@ export class MemoryApi {
           name: ref.name,
           ...(signal === undefined ? {} : { signal }),
         });
-        const found = this.#objects.get(pathOf(kind, ref));
+        const found = this.#collection(kind).get(pathOf(kind, ref));
         if (found === undefined || found.metadata.uid !== (preconditions?.uid ?? found.metadata.uid)) return;
         const { resourceVersion } = found.metadata;
         if (resourceVersion !== (preconditions?.resourceVersion ?? resourceVersion))
@@ -99,7 +103,7 @@ export class MemoryApi {
 
   /** @throws ApiError `NotFound`. */
   read<T extends KubeObject>(kind: Resource<T>, ref: ObjectRef): Stored<T> {
-    const found = this.#objects.get(pathOf(kind, ref));
+    const found = this.#collection(kind).get(pathOf(kind, ref));
     if (found === undefined) throw failure(404, 'NotFound', `${ref.name} not found`);
     // The path of a kind holds objects of that kind only.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
@@ -107,27 +111,33 @@ export class MemoryApi {
   }
 
   list<T extends KubeObject>(kind: Resource<T>, namespace: string): Stored<T>[] {
-    const prefix = `${pathOf(kind, { namespace })}/`;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return [...this.#objects].filter(([path]) => path.startsWith(prefix)).map(([, object]) => object as Stored<T>);
+    return this.all(kind).filter(({ metadata }) => metadata.namespace === namespace);
   }
 
   /** Of all namespaces. */
   all<T extends KubeObject>(kind: Resource<T>): Stored<T>[] {
-    const place = new RegExp(`^${pathOf(kind)}/|^${pathOf(kind, { namespace: '_' }).replace('_', '[^/]+')}/`);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return [...this.#objects].filter(([path]) => place.test(path)).map(([, object]) => object as Stored<T>);
+    return [...this.#collection(kind).values()] as Stored<T>[];
   }
 
   remove(kind: Resource<KubeObject>, ref: ObjectRef): void {
-    this.#objects.delete(pathOf(kind, ref));
+    this.#collection(kind).delete(pathOf(kind, ref));
   }
 
-  #put<T extends KubeObject>(path: string, object: T): Stored<T> {
+  #collection({ group, plural }: Resource<KubeObject>): Map<string, Stored<KubeObject>> {
+    const key = `${group}/${plural}`;
+    const known = this.#objects.get(key);
+    if (known !== undefined) return known;
+    const fresh = new Map<string, Stored<KubeObject>>();
+    this.#objects.set(key, fresh);
+    return fresh;
+  }
+
+  #put<T extends KubeObject>(kind: Resource<T>, path: string, object: T): Stored<T> {
     this.#version += 1;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version) } } as Stored<T>;
-    this.#objects.set(path, stored);
+    this.#collection(kind).set(path, stored);
     return stored;
   }
 }
