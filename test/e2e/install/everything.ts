@@ -6,6 +6,7 @@ import { type AuditEvent, type Cluster, until } from '../../support/cluster/inde
 import { applyObjects } from '../../support/helm/apply.ts';
 import { releaseNamespace } from '../../support/helm/chart.ts';
 import { bytesOf, fileSystemWith, mebibyte, overwrite } from '../controller/disk.ts';
+import { called } from './release.ts';
 
 /** All that the programs need any of their rights for, made to happen. */
 export class Everything {
@@ -85,7 +86,7 @@ export class Everything {
       const { stdout } = await this.#kubectl('get', 'events', '-n', this.team, '--field-selector=reason=CloneStalled');
       return stdout.includes('waiting');
     });
-    await this.#kubectl('delete', 'datavolume', '-n', this.team, 'waiting', '--timeout=60s');
+    await this.#kubectl('delete', 'datavolume', '-n', this.team, 'waiting', '--timeout=240s');
   }
 
   /** The same refusal twice becomes one event with a count. */
@@ -120,7 +121,7 @@ export class Everything {
       await this.#cloneAgain('cross');
       await this.#restart();
       await this.#cloneAgain('cross');
-      await until('the repetition to be counted', async () => await seen('patch'), { timeout: 20_000 }).catch(
+      await until('the repetition to be counted', async () => await seen('patch'), { timeout: 60_000 }).catch(
         () => undefined,
       );
     }
@@ -132,7 +133,7 @@ export class Everything {
       return stdout;
     };
     const before = await uidOf();
-    await this.#kubectl('delete', 'pvc', '-n', this.team, name, '--timeout=60s');
+    await this.#kubectl('delete', 'pvc', '-n', this.team, name, '--timeout=240s');
     await until(`${name} to be cloned again`, async () => (await uidOf()) !== before);
     await this.succeeds(name);
   }
@@ -155,7 +156,7 @@ export class Everything {
     });
     await meanwhile();
     await this.#kubectl('scale', ...own, deployment, '--replicas=2');
-    await this.#kubectl('rollout', 'status', ...own, deployment, '--timeout=120s');
+    await this.#kubectl('rollout', 'status', ...own, deployment, '--timeout=600s');
   }
 
   async clone(name: string): Promise<void> {
@@ -166,7 +167,7 @@ export class Everything {
   /** @throws Error when it is refused. */
   async begin(name: string, marks: object = {}, from?: object, claim: object = {}): Promise<void> {
     const { team } = this;
-    await this.#cluster.api.post(`/apis/cdi.kubevirt.io/v1beta1/namespaces/${team}/datavolumes`, {
+    const volume = {
       apiVersion: 'cdi.kubevirt.io/v1beta1',
       kind: 'DataVolume',
       metadata: { namespace: team, name, annotations: marks },
@@ -180,7 +181,11 @@ export class Everything {
           ...claim,
         },
       },
+    };
+    const { code, stderr } = await called(async () => {
+      return await this.#cluster.kubectl(['create', '-f', '-'], { input: JSON.stringify(volume) });
     });
+    if (code !== 0) throw new Error(stderr);
   }
 
   async volume(name: string): Promise<DataVolume> {

@@ -12,7 +12,7 @@ import { type ProcessNode, startProcessNode } from '../../support/process-node.t
 import { covers, requestsOf, rightsOf, wordsOfRight } from '../../support/rights.ts';
 import { type Service, startService } from '../../support/service.ts';
 import { Everything } from './everything.ts';
-import { isUninstalled, Release, untilCalled } from './release.ts';
+import { called, isUninstalled, Release, untilCalled } from './release.ts';
 
 /**
  * A release from `helm install` to `helm uninstall`, twice, by both majors of helm. Deployments, Jobs and ServiceAccounts are real, and so
@@ -22,15 +22,18 @@ import { isUninstalled, Release, untilCalled } from './release.ts';
 const accounts = ['clonegate-webhook', 'clonegate-controller'] as const;
 const userOf = (account: string): string => `system:serviceaccount:${namespace}:${account}`;
 
-/** What takes months is to happen within the test: two kinds of keys are replaced, leaders change, and what waits is told. */
+/**
+ * What takes months is to happen within the test: two kinds of keys are replaced, leaders change, and what waits is told. A machine may stop any
+ * program for seconds meanwhile, so a leader has time to renew, and everybody time to hear of a new key.
+ */
 const quickened = [
   'certificates.selfSigned.caDuration=45s',
   'certificates.selfSigned.certificateDuration=10s',
-  'certificates.selfSigned.caOverlap=2s',
-  'stampKeys.managed.duration=20s',
-  'stampKeys.managed.overlap=2s',
-  'controller.leaderElection.leaseDuration=4s',
-  'controller.leaderElection.renewDeadline=3s',
+  'certificates.selfSigned.caOverlap=4s',
+  'stampKeys.managed.duration=25s',
+  'stampKeys.managed.overlap=6s',
+  'controller.leaderElection.leaseDuration=12s',
+  'controller.leaderElection.renewDeadline=10s',
   'controller.leaderElection.retryPeriod=500ms',
   'controller.stallAfter=1s',
   'webhook.drain=1s',
@@ -82,7 +85,7 @@ async function leftBehind(): Promise<readonly string[]> {
 
 /** What `helm test` says. @throws Error with what the program said. */
 async function tested(): Promise<string> {
-  return await release.run('test', 'clonegate', '--timeout=2m').catch((error: unknown) => {
+  return await release.run('test', 'clonegate', '--timeout=10m').catch((error: unknown) => {
     const said = pods.logs('verify').map((file) => readFileSync(file, 'utf8'));
     throw new Error(said.join('\n'), { cause: error });
   });
@@ -93,7 +96,7 @@ describe('a release', () => {
     await everything.orphans();
     const notes = await release.install();
     expect(notes).toContain('helm test clonegate -n clonegate-system');
-    expect(pods.running).toHaveLength(4);
+    await until('four programs to run', () => pods.running.length === 4);
     expect(await tested()).toMatch(/clonegate-verify[\s\S]*Succeeded/);
   });
 
@@ -103,7 +106,7 @@ describe('a release', () => {
       write: (text) => {
         told += text;
       },
-      kubectl: (args, user) => cluster.kubectl(args, { user }),
+      kubectl: async (args, user) => await called(async () => await cluster.kubectl(args, { user })),
     });
     await tell(story, cluster);
     expect(told).toMatch(/CloneDenied[\s\S]*CloneSucceeded/);
@@ -131,7 +134,7 @@ describe('a release', () => {
     await untilCalled(cluster);
     expect(await kubectl('get', '-n', namespace, 'deploy/clonegate-controller', '-o', 'yaml')).toContain('--workers=2');
     expect(await caBundle()).not.toBe('');
-    await release.run('rollback', 'clonegate', '1', '--wait', '--timeout=3m');
+    await release.run('rollback', 'clonegate', '1', '--wait', '--timeout=10m');
     await untilCalled(cluster);
     expect(await kubectl('get', '-n', namespace, 'deploy/clonegate-controller', '-o', 'yaml')).toContain('--workers=4');
     expect(await caBundle()).not.toBe('');
@@ -144,7 +147,7 @@ describe('a release', () => {
     await everything.begin('cut-off');
     await until('the clone to be under way', async () => (await everything.volume('cut-off')).metadata.finalizers);
     const before = await kubectl('get', 'crd', '-o', 'name');
-    await release.run('uninstall', 'clonegate', '--timeout=3m');
+    await release.run('uninstall', 'clonegate', '--timeout=10m');
 
     expect((await everything.volume('cut-off')).metadata.finalizers ?? []).not.toContain(finalizer);
     expect(await kubectl('get', 'events', '-A', '--field-selector=reason=CloneAbandoned')).toContain('cut-off');
@@ -155,7 +158,7 @@ describe('a release', () => {
     );
     await until('all processes to be gone', () => pods.running.length === 0);
     await everything.begin('nobody');
-    await kubectl('delete', 'datavolume', '-n', everything.team, 'nobody', '--timeout=30s');
+    await kubectl('delete', 'datavolume', '-n', everything.team, 'nobody', '--timeout=240s');
   });
 
   test('comes back by the other helm, and the clone that was cut off goes on', async () => {
@@ -227,7 +230,7 @@ test('where CDI comes, helm refuses to go on, and a controller that starts ends 
     },
   };
   await applyObjects(cluster, [definition]);
-  await kubectl('wait', '--for=condition=Established', 'crd/cdis.cdi.kubevirt.io', '--timeout=60s');
+  await kubectl('wait', '--for=condition=Established', 'crd/cdis.cdi.kubevirt.io', '--timeout=240s');
   await expect(release.upgrade()).rejects.toThrow(/Set executor=cdi, or remove CDI first/);
   await kubectl('rollout', 'restart', '-n', namespace, 'deployment/clonegate-controller');
   await until('a controller to say why it does not start', () =>

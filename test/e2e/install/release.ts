@@ -1,4 +1,4 @@
-import { type AuditEvent, type ClusterAccess, until } from '../../support/cluster/index.ts';
+import { type AuditEvent, type ClusterAccess, type Finished, until } from '../../support/cluster/index.ts';
 import type { Major } from '../../support/helm/binaries.ts';
 import { chartFolder, releaseNamespace, runHelm, valueArgs } from '../../support/helm/chart.ts';
 
@@ -30,14 +30,14 @@ export class Release {
       chartFolder,
       '--create-namespace',
       '--wait',
-      '--timeout=3m',
+      '--timeout=10m',
       ...values,
     );
   }
 
   async upgrade(...set: readonly string[]): Promise<string> {
     const values = valueArgs({ set: [...this.#set, ...set] });
-    return await this.run('upgrade', 'clonegate', chartFolder, '--wait', '--timeout=3m', ...values);
+    return await this.run('upgrade', 'clonegate', chartFolder, '--wait', '--timeout=10m', ...values);
   }
 
   /** The text of a second render with the values of the first. */
@@ -50,6 +50,17 @@ export class Release {
       ...valueArgs({ set: [...this.#set, ...set] }),
     );
   }
+}
+
+/**
+ * Does it anew while the API server did not come through to the webhook: certificates of seconds are over before the next one is there when a
+ * machine stops the one or the other for a while.
+ */
+export async function called(act: () => Promise<Finished>): Promise<Finished> {
+  return await until('the webhook to be reached', async () => {
+    const finished = await act();
+    return !finished.stderr.includes('failed calling webhook') && finished;
+  });
 }
 
 /** A dry run of a clone by the admin, until it comes back as wanted. */

@@ -107,7 +107,7 @@ describe('a release in real pods', () => {
   });
 
   test('proves itself by its own pod, and API servers reach it by its Service', async () => {
-    expect(await release.run('test', 'clonegate', '--timeout=3m')).toMatch(/clonegate-verify[\s\S]*Succeeded/);
+    expect(await release.run('test', 'clonegate', '--timeout=10m')).toMatch(/clonegate-verify[\s\S]*Succeeded/);
     const path = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/clonegate';
     const { webhooks } = await cluster.api.get<WebhookConfiguration>(path);
     expect(webhooks?.map(({ clientConfig }) => clientConfig)).toMatchObject([
@@ -129,7 +129,7 @@ describe('a release in real pods', () => {
     const [, grant = ''] = /kubectl (create rolebinding .*)/.exec(refused.stderr) ?? [];
     await kubectl(...grant.split(' '));
     await until('tenant-b to be let in', async () => (await create('mine', 'tenant-b')).code === 0);
-    await kubectl('wait', `-n=${team}`, 'datavolume/mine', '--for=jsonpath={.status.phase}=Succeeded', '--timeout=4m');
+    await kubectl('wait', `-n=${team}`, 'datavolume/mine', '--for=jsonpath={.status.phase}=Succeeded', '--timeout=10m');
 
     const read = { name: 'reader', script: 'sha256sum < /data/file', claims: { mine: '/data' } };
     expect(await runPod(cluster, team, read)).toMatchObject({ phase: 'Succeeded', logs: written.logs });
@@ -159,7 +159,7 @@ describe('a release in real pods', () => {
       `-n=${team}`,
       'datavolume/copied',
       '--for=jsonpath={.status.phase}=Succeeded',
-      '--timeout=4m',
+      '--timeout=10m',
     );
 
     const read = { name: 'checker', script: 'sha256sum < /data/disk.img', claims: { copied: '/data' } };
@@ -197,7 +197,7 @@ describe('a release in real pods', () => {
     try {
       await create('cut-off', 'tenant-b');
       await until('the clone to be under way', async () => (await volume('cut-off')).metadata.finalizers);
-      await release.run('uninstall', 'clonegate', '--timeout=4m');
+      await release.run('uninstall', 'clonegate', '--timeout=10m');
     } finally {
       await faults.dispose();
     }
@@ -221,7 +221,7 @@ describe('a release in real pods', () => {
     const scopeless = 'clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations';
     expect(await names(scopeless, `-l=${ours}`)).toEqual([]);
     expect(await names('crds', `-l=${ours}`)).toHaveLength(3);
-    await kubectl('delete', 'datavolumes', '--all', `-n=${team}`, '--timeout=1m');
+    await kubectl('delete', 'datavolumes', '--all', `-n=${team}`, '--timeout=240s');
   });
 
   test.each(accounts)('%s was never refused anything', async (account) => {

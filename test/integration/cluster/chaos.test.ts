@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Cluster, startCluster } from '../../support/cluster/index.ts';
+import { type Cluster, startCluster, until } from '../../support/cluster/index.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 
 /** A cluster of its own: the others share one, and this file breaks it. */
@@ -29,7 +29,9 @@ test('so does etcd, and the API server finds it again', async () => {
   const etcd = cluster.process('etcd');
   await etcd.kill();
   await etcd.start();
-  expect(await cluster.api.get(`/api/v1/namespaces/${namespace}`)).toMatchObject({ metadata: { name: namespace } });
+  // It listens before it serves, and the API server tries again in its own time.
+  const found = await until('the namespace', async () => await cluster.api.get(`/api/v1/namespaces/${namespace}`));
+  expect(found).toMatchObject({ metadata: { name: namespace } });
 });
 
 test('a paused API server keeps its connections and answers when it goes on', async () => {

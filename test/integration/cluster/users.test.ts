@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { until } from '../../support/cluster/index.ts';
 import { createNamespace } from '../../support/cluster/namespace.ts';
 import { sharedCluster } from '../../support/cluster/shared.ts';
 
@@ -19,7 +20,8 @@ test('a grant to one tenant is not one to the other', async () => {
   await cluster.kubectl(['create', 'rolebinding', 'a', '--role=look', '--user=tenant-a', '-n', namespace]);
   const can = (user: 'tenant-a' | 'tenant-b') =>
     cluster.kubectl(['auth', 'can-i', 'list', 'pods', '-n', namespace], { user });
-  expect((await can('tenant-a')).stdout).toBe('yes\n');
+  // The authorizer hears of it a moment after it is stored.
+  await until('the grant to be heeded', async () => (await can('tenant-a')).stdout === 'yes\n');
   expect((await can('tenant-b')).stdout).toBe('no\n');
 });
 

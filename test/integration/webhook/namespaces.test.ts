@@ -84,9 +84,7 @@ describe('with Roles only', () => {
       ]),
     );
     for (const { opsUrl } of [webhook, controller])
-      await until('later to open', async () => await metric(opsUrl, 'clonegate_namespace_open{namespace="later"} 1'), {
-        timeout: 90_000,
-      });
+      await until('later to open', async () => await metric(opsUrl, 'clonegate_namespace_open{namespace="later"} 1'));
 
     const { metadata } = await until('the clone to be let in', async () => {
       const { code, stdout } = await create(

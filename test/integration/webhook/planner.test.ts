@@ -168,7 +168,9 @@ describe('somebody who may not clone', () => {
 
 describe('with --quota=deny', () => {
   it('what does not fit is refused as the API server would, and told no more than otherwise', async () => {
-    webhook = await startWebhook(cluster, { name: 'strict', args: ['--quota=deny'], keys: webhook.keys });
+    const { keys, process: permissive } = webhook;
+    webhook = await startWebhook(cluster, { name: 'strict', args: ['--quota=deny'], keys });
+    await permissive.kill('SIGTERM');
     const { code, stderr } = await create(cluster, 'tenant-a', clone({ namespace: 'tenant-a', name: 'too-much' }));
     expect(code).toBe(1);
     expect(stderr).toContain('Error from server (Forbidden)');
@@ -179,6 +181,8 @@ describe('with --quota=deny', () => {
 
 describe('with everything turned off', () => {
   it('needs no right to pods, quotas or limits', async () => {
+    // It would ask under the same name.
+    await webhook.process.kill('SIGTERM');
     const before = (await cluster.auditEvents()).length;
     const args = ['--quota=off', '--warn-source-in-use=false'];
     const quiet = await startWebhook(cluster, { name: 'quiet', args, replicaOf: webhook });

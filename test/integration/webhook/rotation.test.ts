@@ -17,8 +17,11 @@ let cluster: Cluster;
 let service: Service;
 let webhook: RunningWebhook;
 
-/** What lives for months and is overlapped by minutes, lives for an hour and is overlapped by seconds: the API server hears of it later. */
-const args = ['--drain=1s', '--ca-duration=1h', '--certificate-duration=20s', '--ca-overlap=3s'];
+/**
+ * What lives for months and is overlapped by minutes, lives for an hour and is overlapped by seconds: the API server hears of it later, and a
+ * machine may stop it for a while.
+ */
+const args = ['--drain=1s', '--ca-duration=1h', '--certificate-duration=30s', '--ca-overlap=8s'];
 const own = { selfSigned: true, args };
 
 beforeAll(async () => {
@@ -116,8 +119,8 @@ describe('the own authority of the webhook', () => {
       { created: 0, failures: [] },
     ];
     const like = clone({ namespace: 'tenant-a', generateName: 'created-' });
-    // Two hundred a second at most: four of them, each with a pause of 20 ms.
-    const pace = { dryRun: true, turn: async () => await sleep(20) };
+    // Eighty a second at most: four of them, each with a pause of 50 ms.
+    const pace = { dryRun: true, turn: async () => await sleep(50) };
     const workers = Array.from({ length: 4 }, () => createOn(cluster, like, stop.signal, creates, pace));
     workers.push(greetOn(stop.signal, greetings));
     const goOn = async (): Promise<void> => {

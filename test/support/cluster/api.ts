@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 
 /** The harness's own way to the API server: a few JSON calls, kept apart from the client that it is there to test. */
@@ -22,25 +23,37 @@ export class ApiCallError extends Error {
   }
 }
 
+/** Milliseconds until an API server that says nothing, on a machine that has other things to do, is given up. */
+const patience = 60_000;
+
+/** As often is tried what an API server has not taken on (429): it is busy, or has yet to read what there is of a kind that is new to it. */
+const attempts = 10;
+
 /** @param server such as `https://127.0.0.1:20443`; @param ca PEM. */
 export function createApi(server: string, ca: string, token: string): Api {
-  const dispatcher = new Agent({ connect: { ca }, headersTimeout: 20_000 });
+  const dispatcher = new Agent({ connect: { ca, timeout: patience }, headersTimeout: patience });
   const call = async <T>(
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     path: string,
     type?: string,
     body?: object,
   ): Promise<T> => {
-    const response = await request(`${server}${path}`, {
-      method,
-      dispatcher,
-      headers: { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.body.text();
-    if (response.statusCode >= 300)
-      throw new ApiCallError(response.statusCode, `${method} ${path}: ${messageIn(text)}`);
-    return (text.startsWith('{') ? JSON.parse(text) : text) as T;
+    for (let attempt = 1; ; attempt += 1) {
+      const response = await request(`${server}${path}`, {
+        method,
+        dispatcher,
+        headers: { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await response.body.text();
+      if (response.statusCode === 429 && attempt < attempts) {
+        await sleep(Number(response.headers['retry-after'] ?? 1) * 1000);
+        continue;
+      }
+      if (response.statusCode >= 300)
+        throw new ApiCallError(response.statusCode, `${method} ${path}: ${messageIn(text)}`);
+      return (text.startsWith('{') ? JSON.parse(text) : text) as T;
+    }
   };
   return {
     get: (path) => call('GET', path),
