@@ -89,12 +89,16 @@ export async function podEnd(cluster: ClusterAccess, namespace: string, name: st
     return pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed' ? pod : undefined;
   });
   const terminated = status.containerStatuses?.[0]?.state.terminated;
-  const { stdout } = await cluster.kubectl(['logs', '-n', namespace, name]);
+  const logs = await until(`the log of pod ${namespace}/${name}`, async () => {
+    const { code, stdout, stderr } = await cluster.kubectl(['logs', '-n', namespace, name]);
+    if (code !== 0) throw new Error(stderr);
+    return { stdout };
+  });
   return {
     phase: status.phase as PodEnd['phase'],
     reason: terminated?.reason,
     exitCode: terminated?.exitCode,
-    logs: stdout,
+    logs: logs.stdout,
   };
 }
 

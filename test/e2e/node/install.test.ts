@@ -147,10 +147,16 @@ describe('a release in real pods', () => {
       metadata: { name: 'disk' },
       spec: { source: { persistentVolumeClaimName: 'disk' } },
     });
-    await kubectl('wait', `-n=${golden}`, 'volumesnapshot/disk', '--for=jsonpath={.status.readyToUse}=true');
+    await kubectl(
+      'wait',
+      `-n=${golden}`,
+      'volumesnapshot/disk',
+      '--for=jsonpath={.status.readyToUse}=true',
+      '--timeout=10m',
+    );
 
     // Slow enough for somebody to ask how far it is.
-    const wishes = { [annotations.strategy]: 'copy', [annotations.bandwidth]: '1M' };
+    const wishes = { [annotations.strategy]: 'copy', [annotations.bandwidth]: '500k' };
     const wanted = clone('copied', { snapshot: { namespace: golden, name: 'disk' } });
     const input = JSON.stringify({ ...wanted, metadata: { ...wanted.metadata, annotations: wishes } });
     expect(await cluster.kubectl(['create', '-f', '-'], { user: 'tenant-b', input })).toMatchObject({ code: 0 });
@@ -205,8 +211,10 @@ describe('a release in real pods', () => {
     expect((await volume('cut-off')).metadata.finalizers ?? []).not.toContain(finalizer);
     await until('all pods to end', async () => (await names('pods', `-n=${home}`)).length === 0);
     const passing = 'pods,persistentvolumeclaims,volumesnapshots';
-    const own = await names(passing, '-A', `-l=${labels.ownerUid}`);
-    expect(own.filter((name) => name.includes('/clonegate-'))).toEqual([]);
+    await until('what clones make on their way to be gone', async () => {
+      const own = await names(passing, '-A', `-l=${labels.ownerUid}`);
+      return own.every((name) => !name.includes('/clonegate-'));
+    });
     const kinds = 'deployments,jobs,pods,services,poddisruptionbudgets,serviceaccounts,roles,rolebindings';
     expect(await names(`${kinds},configmaps,secrets,leases`, `-n=${home}`)).toEqual([
       'serviceaccount/default',
