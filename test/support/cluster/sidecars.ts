@@ -18,7 +18,8 @@ const common = [
 /**
  * A snapshot that is deleted, or cannot be told about, while the driver takes it: the sidecar looks at it once more when it is taken, and
  * where its own picture of it is not the newest at that moment it looks away for good, for it does not listen to its own writes. Only the
- * resync finds it again, every 15 minutes by default.
+ * resync finds it again, every 15 minutes by default. The snapshot controller is the same: a content that becomes ready while its picture of it is
+ * not the newest, as when the API server has just come back, leaves the snapshot unready until then.
  */
 const resync = '--resync-period=5s';
 
@@ -43,7 +44,7 @@ export function sidecarProcesses(
 
 /** One for the whole cluster, whatever drivers it has. */
 export function snapshotControllerProcess(site: Site, accounts: SidecarAccounts): ManagedProcess {
-  return sidecarProcess(site, 'snapshot-controller', 'snapshot-controller', accounts, []);
+  return sidecarProcess(site, 'snapshot-controller', 'snapshot-controller', accounts, [resync]);
 }
 
 function sidecarProcess(
