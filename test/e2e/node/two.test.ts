@@ -83,7 +83,7 @@ test('when the owner is killed nothing is left, though a pod runs and writes', a
   const script = 'while :; do date > /files/now; date > /dev/disk; done';
   await createPod(cluster, namespace, { name: 'writer', script, claims: { files: '/files', disk: '/dev/disk' } });
   await podReady(cluster, namespace, 'writer');
-  for (const kind of [/^process .*: \/bin\/sh -euc while/, /^loop device .*pool\/reflink\/volumes/, /^cgroup /])
+  for (const kind of [/^process .*: \/bin\/sh -euc while/, /^loop device .*pool\/reflink\/devices/, /^cgroup /])
     expect(leaksOf(id)).toContainEqual(expect.stringMatching(kind));
   owner.child.kill('SIGKILL');
   await until(`${id} to go`, () => leaksOf(id).length === 0);

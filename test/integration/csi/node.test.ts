@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { mkdir, open, readFile, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../../support/csi/command.ts';
 import { type Driver, openWorkshop, startDriver, type Workshop } from '../../support/csi/harness.ts';
-import { volumeFile } from '../../support/csi/layout.ts';
-import { loopOf } from '../../support/csi/loops.ts';
+import { deviceFile, volumeFile } from '../../support/csi/layout.ts';
+import { loopsOfVolume } from '../../support/csi/loops.ts';
+import { isMounted } from '../../support/csi/mounttable.ts';
 import { blockCapability, expectation, mountCapability } from './requests.ts';
 
 const MIB = 1024 ** 2;
@@ -153,10 +154,53 @@ function rootTests(): void {
     await expect(held).rejects.toEqual(expectation(status.FAILED_PRECONDITION, /staged/));
     await retract('held');
     await retract('held');
-    expect(await loopOf(volumeFile(driver.pool, 'held'))).toBeUndefined();
+    expect(await loopsOfVolume(volumeFile(driver.pool, 'held'))).toEqual([]);
     await controller('DeleteVolume', { volumeId: 'held' });
     await expect(stat(volumeFile(driver.pool, 'held'))).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(stat(target('held'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('a device that somebody still has open is not unstaged, and once it is closed the volume can be staged again', async () => {
+    await createVolume('open', SIZE);
+    await publish('open', blockCapability);
+    const [device = ''] = await loopsOfVolume(volumeFile(driver.pool, 'open'));
+    const user = await open(device, 'r+');
+    await node('NodeUnpublishVolume', { volumeId: 'open', targetPath: target('open') });
+    const request = { volumeId: 'open', stagingTargetPath: staging('open') };
+    for (const call of [
+      node('NodeUnstageVolume', request),
+      node('NodeStageVolume', { ...request, volumeCapability: blockCapability }),
+    ])
+      await expect(call).rejects.toEqual(expectation(status.FAILED_PRECONDITION, /still open/));
+    await user.close();
+    await publish('open', blockCapability);
+    await retract('open');
+  });
+
+  test('a volume that breaks fails to be read and written from there on, keeps its bytes, and is whole when told so', async () => {
+    await createVolume('brittle', 4 * MIB);
+    await driver.faults.setMedium({});
+    const device = await open(await publish('brittle', blockCapability), constants.O_RDWR | constants.O_SYNC);
+    const content = randomBytes(4 * MIB);
+    await device.write(content, 0, content.length, 0);
+    expect((await readFile(volumeFile(driver.pool, 'brittle'))).equals(content)).toBe(true);
+
+    await driver.faults.setMedium({ readsFrom: 2 * MIB });
+    await dropCache(target('brittle'));
+    expect((await device.read(Buffer.alloc(MIB), 0, MIB, MIB)).bytesRead).toBe(MIB);
+    await expect(device.read(Buffer.alloc(4096), 0, 4096, 2 * MIB)).rejects.toMatchObject({ code: 'EIO' });
+    await device.write(content, 0, MIB, 3 * MIB);
+
+    await driver.faults.setMedium({ writesFrom: MIB });
+    await device.write(content, 0, 4096, 0);
+    await expect(device.write(content, 0, 4096, MIB)).rejects.toMatchObject({ code: 'EIO' });
+
+    await driver.faults.setMedium(undefined);
+    await device.write(content, 0, content.length, 0);
+    await device.close();
+    await retract('brittle');
+    expect((await readFile(volumeFile(driver.pool, 'brittle'))).equals(content)).toBe(true);
+    expect(await isMounted(deviceFile(driver.pool, 'node-1', 'brittle'))).toBe(false);
   });
 
   test('a volume left frozen by a driver that was killed during a copy is thawed by the next start', async () => {
@@ -170,6 +214,11 @@ function rootTests(): void {
     await writeFile(join(path, 'file'), 'x');
     await retract('frozen');
   });
+}
+
+/** Of a block device, so that reading it asks the storage. */
+async function dropCache(device: string): Promise<void> {
+  await run('blockdev', '--flushbufs', device);
 }
 
 function xfsTests(): void {

@@ -69,8 +69,8 @@ async function unmountAll(state: string, machines: readonly number[]): Promise<v
   thawAll(state, machines);
   await detached((file) => file.startsWith(`${state}/node-`));
   // Nameless as well once its mount is gone; one that is mounted itself goes with that.
-  const mounts = mountsBelow(state).filter((mount) => mount !== pool);
-  detach((file) => mounts.some((mount) => file.startsWith(`${mount}/`)));
+  const mounts = views.flatMap((pid) => mountsBelow(state, pid)).filter((mount) => mount !== pool);
+  detach((file) => mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)));
   for (const pid of views) {
     for (const mount of mountsBelow(state, pid)) if (mount !== pool) umount(mount, pid);
   }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../../shared/process/clock.ts';
-import { type Fault, type FaultMethod, parseFaults, strikesFile } from './faultfile.ts';
+import { type Fault, type FaultMethod, type Medium, parseFaults, strikesFile } from './faultfile.ts';
 import { readStrikes } from './faults.ts';
 import { writeJson } from './files.ts';
 
-export type { Fault, FaultMethod } from './faultfile.ts';
+export type { Fault, FaultMethod, Medium } from './faultfile.ts';
 
 /** A fault that was set, to be waited for. */
 export interface SetFault {
@@ -17,7 +17,12 @@ export interface SetFault {
 export interface FaultControl {
   /** Puts a fault on a method, in place of the one it had; in force from the next call on. */
   set(method: FaultMethod, fault: Fault): Promise<SetFault>;
-  /** Takes the fault off one method, or off all. */
+  /**
+   * Puts a medium that can break under the volumes that are staged from now on, and breaks it, and those that are in use, as told: `{}` for
+   * not at all. Undefined: volumes that are staged from now on have none, and those that are in use are whole.
+   */
+  setMedium(medium: Medium | undefined): Promise<void>;
+  /** Takes the fault off one method, or off all of them. */
   clear(method?: FaultMethod): Promise<void>;
   /** How often a fault struck so far. */
   strikes(fault: SetFault): Promise<number>;
@@ -35,7 +40,9 @@ const POLL_MS = 20;
 /** @param file what the driver was given as `--faults`. */
 export function createFaultControl(file: string, clock: Clock = systemClock): FaultControl {
   const faults = new Map<FaultMethod, Fault>();
-  const write = () => writeJson(file, Object.fromEntries(faults));
+  let medium: Medium | undefined;
+  const write = () =>
+    writeJson(file, { ...Object.fromEntries(faults), ...(medium === undefined ? {} : { Medium: medium }) });
   const strikes = async ({ id }: SetFault): Promise<number> => (await readStrikes(file))[id] ?? 0;
 
   return {
@@ -47,6 +54,11 @@ export function createFaultControl(file: string, clock: Clock = systemClock): Fa
       faults.set(method, withId);
       await write();
       return { method, id };
+    },
+    setMedium: async (wanted) => {
+      parseFaults(JSON.stringify({ Medium: wanted ?? {} }));
+      medium = wanted;
+      await write();
     },
     clear: async (method) => {
       if (method === undefined) faults.clear();
@@ -65,6 +77,7 @@ export function createFaultControl(file: string, clock: Clock = systemClock): Fa
     },
     dispose: async () => {
       faults.clear();
+      medium = undefined;
       await rm(file, { force: true });
       await rm(strikesFile(file), { force: true });
     },

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { CsiError, required } from './errors.ts';
 import { type Features, isRemovable, segmentsOf } from './features.ts';
 import { listSnapshots, snapshotMessage } from './listing.ts';
-import { refreshLoop } from './loops.ts';
+import { refreshLoops } from './loops.ts';
 import type {
   ControllerExpandVolumeRequest,
   CreateSnapshotRequest,
@@ -88,7 +88,7 @@ async function expandVolume(pool: Pool, features: Features, request: ControllerE
   mustOffer(features, 'EXPAND_VOLUME', status.UNIMPLEMENTED);
   const volumeId = required(request.volumeId, 'volume_id');
   const volume = await pool.growVolume(volumeId, required(request.capacityRange, 'capacity_range'));
-  await refreshLoop(pool.volumeFile(volumeId));
+  await refreshLoops(pool.volumeFile(volumeId));
   const isBlock = hasBlock(request.volumeCapability);
   return { capacityBytes: String(volume.capacityBytes), nodeExpansionRequired: !isBlock };
 }

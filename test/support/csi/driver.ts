@@ -5,8 +5,9 @@ import { cloneFile, detectCloneMethod } from './clone.ts';
 import { controllerService } from './controller.ts';
 import { createFaultInjector } from './faults.ts';
 import { identityService } from './identity.ts';
-import { publicationsFolder } from './layout.ts';
-import { loopOf } from './loops.ts';
+import { deviceFile, publicationsFolder } from './layout.ts';
+import { loopsOfVolume } from './loops.ts';
+import { createMedia } from './medium.ts';
 import { nodeService } from './node.ts';
 import type { DriverOptions } from './options.ts';
 import { openPool } from './pool.ts';
@@ -28,7 +29,7 @@ export async function startDriver(
   const pool = await openPool(folder, {
     clock,
     copy: (from, to) => quiesced(from, () => cloneFile(method, from, to)),
-    inUse: async (file) => (await loopOf(file)) !== undefined,
+    inUse: async (file) => (await loopsOfVolume(file)).length > 0,
   });
   const publications = await openPublications(publicationsFolder(folder, features.node));
   const server = await startServer({
@@ -37,7 +38,14 @@ export async function startDriver(
     services: {
       Identity: identityService(features),
       Controller: controllerService(pool, features),
-      Node: nodeService(pool, publications, features),
+      Node: nodeService({
+        pool,
+        publications,
+        features,
+        clock,
+        deviceFile: (id) => deviceFile(folder, features.node, id),
+        media: createMedia(faults, clock),
+      }),
     },
     faults: createFaultInjector(faults, clock),
     clock,

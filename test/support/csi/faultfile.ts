@@ -10,6 +10,13 @@ import { status } from '@grpc/grpc-js';
  * `delay` waits before the call is carried out, `hold` until the fault is taken away, `once` lets one call fail and then no more, `always` lets
  * all fail.
  * `source` narrows a fault to CreateVolume calls that clone (`volume`), restore (`snapshot`) or do either (`any`).
+ *
+ * One entry is about no call but about the bytes of volumes, those that are staged while it is there:
+ *
+ *     { "Medium": { "readsFrom": 1048576, "writesFrom": 0 } }
+ *
+ * Reads and writes that reach beyond such a byte of the device fail with EIO; without the number they succeed. The numbers may come, change
+ * and go while the volume is in use, and hold from the next read or write on. Such a volume knows no discard, and does not grow.
  */
 export type Fault = { readonly source?: FaultSource; readonly id?: string } & (
   | { readonly mode: 'delay'; readonly ms: number }
@@ -45,20 +52,36 @@ export const FAULT_METHODS = [
 
 export type FaultMethod = (typeof FAULT_METHODS)[number];
 
+/** From which byte of a device on reading and writing fail. */
+export interface Medium {
+  readonly readsFrom?: number;
+  readonly writesFrom?: number;
+}
+
 /** A faults file that says something the driver does not understand. A fault that is silently ignored tests nothing. */
 export class FaultsError extends Error {
   override readonly name = 'FaultsError';
 }
 
-/** @throws FaultsError that says where the text is wrong. */
+/** Those of calls. @throws FaultsError that says where the text is wrong. */
 export function parseFaults(text: string): Faults {
+  return parse(text).calls;
+}
+
+/** That of the bytes, if there is one. @throws FaultsError that says where the text is wrong. */
+export function parseMedium(text: string): Medium | undefined {
+  return parse(text).medium;
+}
+
+function parse(text: string): { readonly calls: Faults; readonly medium: Medium | undefined } {
   const parsed = parseJson(text);
   if (!isObject(parsed)) throw new FaultsError('the faults file must hold a JSON object: method → fault');
   for (const [method, fault] of Object.entries(parsed)) {
-    const wrong = wrongMethod(method) ?? wrongFault(method, fault);
+    const wrong = method === 'Medium' ? wrongMedium(fault) : (wrongMethod(method) ?? wrongFault(method, fault));
     if (wrong !== undefined) throw new FaultsError(`fault for ${method}: ${wrong}`);
   }
-  return parsed as Faults;
+  const { Medium: medium, ...calls } = parsed;
+  return { calls: calls as Faults, medium: medium as Medium | undefined };
 }
 
 /** Tells one fault from another. One without an id of its own is the same as long as its text is. */
@@ -79,6 +102,15 @@ function parseJson(text: string): unknown {
 function wrongMethod(method: string): string | undefined {
   if (FAULT_METHODS.some((known) => known === method)) return undefined;
   return `no such method; known are ${FAULT_METHODS.join(', ')}`;
+}
+
+function wrongMedium(medium: unknown): string | undefined {
+  if (!isObject(medium)) return 'must be an object, with "readsFrom" or "writesFrom" if anything is to fail';
+  for (const [name, from] of Object.entries(medium)) {
+    if (name !== 'readsFrom' && name !== 'writesFrom') return `"${name}" is neither "readsFrom" nor "writesFrom"`;
+    if (!Number.isSafeInteger(from) || Number(from) < 0) return `"${name}" must be a number of bytes, 0 or more`;
+  }
+  return undefined;
 }
 
 function wrongFault(method: string, fault: unknown): string | undefined {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** Where things lie in a pool; tests read and write the backing files directly when no node runs. */
 
@@ -10,6 +10,20 @@ export const publicationsFolder = (pool: string, node: string): string => join(p
 
 /** The sparse file that holds the bytes of a volume; `handle` is the PersistentVolume's `spec.csi.volumeHandle`. */
 export const volumeFile = (pool: string, handle: string): string => join(volumesFolder(pool), handle);
+
+/**
+ * The name under which a node makes a device of a volume's file: each node has one of its own, and so a device of its own, as it would have of
+ * a storage in a network.
+ */
+export const deviceFile = (pool: string, node: string, handle: string): string =>
+  join(devicesFolder(pool), node, handle);
+const devicesFolder = (pool: string): string => join(pool, 'devices');
+
+/** Whether a file is the name that some node has for the volume of this file. */
+export function isDeviceFileOf(volume: string, path: string): boolean {
+  const pool = dirname(dirname(volume));
+  return dirname(dirname(path)) === devicesFolder(pool) && basename(path) === basename(volume);
+}
 
 /** The sparse file that holds the bytes of a snapshot; `id` is the VolumeSnapshotContent's `status.snapshotHandle`. */
 export const snapshotFile = (pool: string, id: string): string => join(snapshotsFolder(pool), id);

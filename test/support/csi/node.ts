@@ -1,9 +1,13 @@
-import { stat, statfs } from 'node:fs/promises';
+import { link, mkdir, rm, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { status } from '@grpc/grpc-js';
+import type { Clock } from '../../../shared/process/clock.ts';
 import { CsiError, isErrno, required } from './errors.ts';
 import { type Features, segmentsOf } from './features.ts';
+import { isId } from './layout.ts';
 import { createLocks } from './locks.ts';
 import { attachLoop, detachLoop, loopOf, refreshLoop } from './loops.ts';
+import type { Media } from './medium.ts';
 import type {
   NodeExpandVolumeRequest,
   NodePublishVolumeRequest,
@@ -20,11 +24,23 @@ import type { Service } from './server.ts';
 const CAPABILITIES = ['STAGE_UNSTAGE_VOLUME', 'GET_VOLUME_STATS', 'EXPAND_VOLUME', 'SINGLE_NODE_MULTI_WRITER'] as const;
 const SINGLE_WRITER = 'SINGLE_NODE_SINGLE_WRITER';
 
+/** What this node works with. */
+export interface NodeParts {
+  readonly pool: Pool;
+  readonly publications: Publications;
+  readonly features: Features;
+  readonly clock: Clock;
+  /** The name by which this node makes a device of a volume. */
+  readonly deviceFile: (id: string) => string;
+  readonly media: Media;
+}
+
 /**
  * csi.v1.Node: a staged volume is a loop device on its backing file, with its file system mounted for a mount volume;
  * a published one is a bind mount of either. Needs root.
  */
-export function nodeService(pool: Pool, publications: Publications, features: Features): Service {
+export function nodeService(parts: NodeParts): Service {
+  const { publications, features } = parts;
   const locks = createLocks();
   const one = <R extends { readonly volumeId: string }>(work: (request: R) => Promise<object>) => {
     return (request: R) => locks.run([required(request.volumeId, 'volume_id')], () => work(request));
@@ -39,45 +55,69 @@ export function nodeService(pool: Pool, publications: Publications, features: Fe
         (name) => name !== 'EXPAND_VOLUME' || !features.without.has('EXPAND_VOLUME'),
       ).map((type) => ({ rpc: { type } })),
     }),
-    NodeStageVolume: one((request: NodeStageVolumeRequest) => stage(pool, request)),
+    NodeStageVolume: one((request: NodeStageVolumeRequest) => stage(parts, request)),
     NodeUnstageVolume: one(async ({ volumeId, stagingTargetPath }: NodeStageVolumeRequest) => {
       await unmount(required(stagingTargetPath, 'staging_target_path'));
-      await detachLoop(pool.volumeFile(volumeId));
+      if (isId(volumeId)) await letGo(parts, parts.deviceFile(volumeId));
       return {};
     }),
-    NodePublishVolume: one((request: NodePublishVolumeRequest) => publish(pool, publications, request)),
+    NodePublishVolume: one((request: NodePublishVolumeRequest) => publish(parts, request)),
     NodeUnpublishVolume: one(async ({ volumeId, targetPath }: NodeUnpublishVolumeRequest) => {
       await unbind(required(targetPath, 'target_path'));
       await publications.remove(volumeId, targetPath);
       return {};
     }),
-    NodeExpandVolume: one((request: NodeExpandVolumeRequest) => expand(pool, features, request)),
-    NodeGetVolumeStats: one((request: NodeVolumePathRequest) => stats(pool, request)),
+    NodeExpandVolume: one((request: NodeExpandVolumeRequest) => expand(parts, request)),
+    NodeGetVolumeStats: one((request: NodeVolumePathRequest) => stats(parts, request)),
   };
 }
 
-async function stage(pool: Pool, request: NodeStageVolumeRequest): Promise<object> {
+async function stage(parts: NodeParts, request: NodeStageVolumeRequest): Promise<object> {
   const staging = required(request.stagingTargetPath, 'staging_target_path');
   const capability = required(request.volumeCapability, 'volume_capability');
-  const { id } = await pool.volume(request.volumeId);
+  const { id } = await parts.pool.volume(request.volumeId);
   const mounted = await isMounted(staging);
   if (mounted && !capability.mount) {
     throw new CsiError(status.ALREADY_EXISTS, `volume ${id} is staged at ${staging} as a file system`);
   }
-  const device = await attachLoop(pool.volumeFile(id));
-  await refreshLoop(pool.volumeFile(id));
+  const device = await takeHold(parts, id);
   if (!capability.mount || mounted) return {};
   await mountDevice(device, staging, fileSystemFor(capability.mount.fsType), capability.mount.mountFlags);
   return {};
 }
 
-async function publish(pool: Pool, publications: Publications, request: NodePublishVolumeRequest): Promise<object> {
+/** @returns the device of a volume. */
+async function takeHold({ pool, media, deviceFile, clock }: NodeParts, id: string): Promise<string> {
+  const file = deviceFile(id);
+  if ((await loopOf(file)) === undefined) {
+    // What a driver left that was killed in the middle.
+    await media.lift(file);
+    await rm(file, { force: true });
+    await mkdir(dirname(file), { recursive: true });
+    await link(pool.volumeFile(id), file);
+    await media.lay(file);
+  }
+  const device = await attachLoop(file, clock);
+  await refreshLoop(file);
+  return device;
+}
+
+async function letGo({ clock, media }: NodeParts, file: string): Promise<void> {
+  await detachLoop(file, clock);
+  await media.lift(file);
+  await rm(file, { force: true });
+}
+
+async function publish(
+  { pool, publications, deviceFile }: NodeParts,
+  request: NodePublishVolumeRequest,
+): Promise<object> {
   const target = required(request.targetPath, 'target_path');
   const capability = required(request.volumeCapability, 'volume_capability');
   const { id } = await pool.volume(request.volumeId);
   const mode = capability.accessMode?.mode ?? 'UNKNOWN';
   await refuseSecondWriter(publications, id, target, mode);
-  const device = await loopOf(pool.volumeFile(id));
+  const device = await loopOf(deviceFile(id));
   const staging = required(request.stagingTargetPath, 'staging_target_path');
   if (device === undefined || (capability.mount && !(await isMounted(staging)))) {
     throw new CsiError(status.FAILED_PRECONDITION, `volume ${id} is not staged at ${staging}`);
@@ -101,18 +141,18 @@ async function refuseSecondWriter(publications: Publications, id: string, target
   );
 }
 
-async function expand(pool: Pool, features: Features, request: NodeExpandVolumeRequest): Promise<object> {
-  if (features.without.has('EXPAND_VOLUME')) {
+async function expand(parts: NodeParts, request: NodeExpandVolumeRequest): Promise<object> {
+  if (parts.features.without.has('EXPAND_VOLUME')) {
     throw new CsiError(status.UNIMPLEMENTED, 'this driver was started without EXPAND_VOLUME');
   }
-  const { isFolder, capacityBytes, device } = await published(pool, request);
-  await refreshLoop(pool.volumeFile(request.volumeId));
+  const { isFolder, capacityBytes, device } = await published(parts, request);
+  await refreshLoop(parts.deviceFile(request.volumeId));
   if (isFolder) await growMounted(device, request.volumePath);
   return { capacityBytes: String(capacityBytes) };
 }
 
-async function stats(pool: Pool, request: NodeVolumePathRequest): Promise<object> {
-  const { isFolder, capacityBytes } = await published(pool, request);
+async function stats(parts: NodeParts, request: NodeVolumePathRequest): Promise<object> {
+  const { isFolder, capacityBytes } = await published(parts, request);
   if (!isFolder) return { usage: [{ unit: 'BYTES', total: String(capacityBytes) }] };
   const { blocks, bavail, bfree, bsize, files, ffree } = await statfs(request.volumePath);
   return {
@@ -130,10 +170,10 @@ interface PublishedVolume {
 }
 
 /** @throws CsiError NOT_FOUND when there is no such volume, it is not staged, or nothing of it is at the path. */
-async function published(pool: Pool, request: NodeVolumePathRequest): Promise<PublishedVolume> {
+async function published({ pool, deviceFile }: NodeParts, request: NodeVolumePathRequest): Promise<PublishedVolume> {
   const path = required(request.volumePath, 'volume_path');
   const { id, capacityBytes } = await pool.volume(request.volumeId);
-  const device = await loopOf(pool.volumeFile(id));
+  const device = await loopOf(deviceFile(id));
   if (device === undefined || !(await isMounted(path))) {
     // A block volume has nothing mounted where it is staged, yet kubelets may ask for it by that path.
     const isStaged = device !== undefined && (await isThere(path));

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { run } from './command.ts';
-import { loopOf, loopsBelow } from './loops.ts';
+import { loopsBelow, loopsOfVolume } from './loops.ts';
 import { readMounts } from './mounttable.ts';
 
 /**
@@ -8,11 +8,10 @@ import { readMounts } from './mounttable.ts';
  * stands still meanwhile, so that a copy of it is one that can be mounted without repair.
  */
 export async function quiesced(file: string, work: () => Promise<void>): Promise<void> {
-  const device = await loopOf(file);
-  if (device === undefined) return work();
-  const mount = (await readMounts()).find(({ source }) => source === device);
+  const devices = await loopsOfVolume(file);
+  const mount = (await readMounts()).find(({ source }) => devices.includes(source));
   if (mount === undefined) {
-    await flush(device);
+    await Promise.all(devices.map(flush));
     return work();
   }
   await run('fsfreeze', '--freeze', mount.target);

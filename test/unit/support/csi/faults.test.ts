@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { FakeClock, settle } from '../../../support/clock.ts';
 import { createFaultControl } from '../../../support/csi/control.ts';
-import { type Fault, parseFaults } from '../../../support/csi/faultfile.ts';
+import { type Fault, parseFaults, parseMedium } from '../../../support/csi/faultfile.ts';
 import { createFaultInjector } from '../../../support/csi/faults.ts';
 import { temporaryFolder } from './temp.ts';
 
@@ -159,6 +159,19 @@ describe('a driver', () => {
   });
 });
 
+describe('a medium', () => {
+  test('is told of beside the faults of calls, until it is told to be whole', async () => {
+    const { file, injector, control } = await setUp();
+    await control.set('CreateVolume', { mode: 'always', code: 'INTERNAL' });
+    await control.setMedium({ readsFrom: 4096 });
+    expect(parseMedium(await readFile(file, 'utf8'))).toEqual({ readsFrom: 4096 });
+    await expect(injector.strike('CreateVolume', null, never)).rejects.toMatchObject({ code: status.INTERNAL });
+    await control.setMedium(undefined);
+    expect(parseMedium(await readFile(file, 'utf8'))).toBeUndefined();
+    await expect(control.setMedium({ writesFrom: 0.5 })).rejects.toThrow('fault for Medium: "writesFrom" must be');
+  });
+});
+
 describe('a test', () => {
   test('can wait until a fault has struck as often as it wants', async () => {
     const { clock, injector, control } = await setUp();
@@ -195,6 +208,9 @@ test.each([
   ['[]', 'must hold a JSON object'],
   ['{"CreateVolumes": {"mode": "delay", "ms": 1}}', 'fault for CreateVolumes: no such method; known are CreateVolume,'],
   ['{"CreateVolume": null}', 'must be an object'],
+  ['{"Medium": 5}', 'fault for Medium: must be an object'],
+  ['{"Medium": {"from": 5}}', 'fault for Medium: "from" is neither "readsFrom" nor "writesFrom"'],
+  ['{"Medium": {"readsFrom": -1}}', 'fault for Medium: "readsFrom" must be a number of bytes'],
   ['{"CreateVolume": {"mode": "never"}}', '"mode" must be'],
   ['{"CreateVolume": {"mode": "delay", "ms": "5"}}', '"ms" must be'],
   ['{"CreateVolume": {"mode": "once"}}', '"code" must be'],
