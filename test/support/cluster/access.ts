@@ -7,7 +7,7 @@ import { type AuditEvent, auditReader } from './audit.ts';
 import { faultsFileOf, poolOf } from './driver.ts';
 import { shortNameOf } from './drivers.ts';
 import { type Finished, type KubectlOptions, runKubectl } from './kubectl.ts';
-import { importArchive } from './node/containerd.ts';
+import { forgetImage, importArchive } from './node/containerd.ts';
 import { createProcess, type ManagedProcess, type ProcessSpec } from './process.ts';
 import { type Endpoint, type User, writeKubeconfig } from './users.ts';
 
@@ -61,6 +61,8 @@ export interface ClusterAccess {
    * `imagePullPolicy: Never`. @throws Error when there is no real node, or the archive is none.
    */
   importImage(archive: string): Promise<void>;
+  /** Takes an image from every node again; containers that run stay. */
+  removeImage(reference: string): Promise<void>;
   /** Orders faults from a driver, by its short name; dispose it when done. One object per driver at a time. */
   faults(driver: string): FaultControl;
   /** Closes the connections of this object; the cluster runs on. */
@@ -133,6 +135,9 @@ export function attach(address: ClusterAddress): ClusterAccess {
     importImage: async (archive) => {
       if (address.nodes.length === 0) throw new Error('only a cluster of tier "node" has images');
       await Promise.all(address.nodes.map((name) => importArchive(join(folder, name), archive)));
+    },
+    removeImage: async (reference) => {
+      await Promise.all(address.nodes.map((name) => forgetImage(join(folder, name), reference)));
     },
     faults: (driver) => createFaultControl(faultsFileOf(folder, driver)),
     auditEvents: auditReader(join(folder, 'audit.log')),

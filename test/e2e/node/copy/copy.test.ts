@@ -4,9 +4,10 @@ import type { VolumeMode } from '../../../../shared/api/objects.ts';
 import { createClaim } from '../../../support/claims.ts';
 import { until } from '../../../support/cluster/index.ts';
 import type { Tenant } from '../../controller/tenant.ts';
+import { failingCopies } from './failing.ts';
+import { killProgramIn } from './outside.ts';
 import {
   copyingIn,
-  killProgramIn,
   leftIn,
   order,
   readImage,
@@ -15,6 +16,7 @@ import {
   say,
   setStage,
   slowly,
+  slowlyCopyingIn,
   succeeds,
   writeImage,
   writerOf,
@@ -191,7 +193,7 @@ describe('a copy that is under way', () => {
   test('goes on elsewhere when its node is drained', async () => {
     await order(stage, tenant, { name: 'drained', from: golden, ...slow });
     const { spec = {} } = await stage.cluster.api.get<Awaited<ReturnType<typeof copyingIn>>>(
-      golden.path('pods', (await copyingIn(stage, golden, tenant, 'drained')).metadata.name),
+      golden.path('pods', (await slowlyCopyingIn(stage, golden, tenant, 'drained')).metadata.name),
     );
     const node = spec.nodeName ?? '';
     await golden.kubectl('drain', node, '--force', '--ignore-daemonsets', '--delete-emptydir-data');
@@ -210,7 +212,7 @@ describe('a copy that is under way', () => {
 
   test('begins anew when its pod is deleted', async () => {
     await order(stage, tenant, { name: 'deleted', from: golden, ...slow });
-    const pod = await copyingIn(stage, golden, tenant, 'deleted');
+    const pod = await slowlyCopyingIn(stage, golden, tenant, 'deleted');
     await golden.kubectl('delete', 'pod', pod.metadata.name, '--wait=false');
     const { status } = await succeeds(tenant, 'deleted');
     expect(status?.restartCount).toBe(1);
@@ -219,7 +221,7 @@ describe('a copy that is under way', () => {
 
   test('begins anew when its program is killed, which counts as a failure', async () => {
     await order(stage, tenant, { name: 'killed', from: golden, ...slow });
-    killProgramIn(await copyingIn(stage, golden, tenant, 'killed'));
+    killProgramIn(await slowlyCopyingIn(stage, golden, tenant, 'killed'));
     const { status, metadata } = await succeeds(tenant, 'killed');
     expect(status?.restartCount).toBe(1);
     expect(JSON.parse(metadata.annotations?.[annotations.copy] ?? '')).toMatchObject({ failures: 1 });
@@ -227,7 +229,7 @@ describe('a copy that is under way', () => {
 
   test('is given up for a pod that writes to the source, and begins anew when that has ended', async () => {
     await order(stage, tenant, { name: 'disturbed', from: golden, ...slow });
-    await copyingIn(stage, golden, tenant, 'disturbed');
+    await slowlyCopyingIn(stage, golden, tenant, 'disturbed');
     await writerOf(stage, golden, sourceOf('Block'));
     await tenant.reaches('disturbed', 'CloneScheduled', 'CloneSourceInUse');
     await until('the copy pod to be gone', async () => (await leftIn(golden)) === '');
@@ -242,4 +244,8 @@ describe('a copy that is under way', () => {
     await tenant.kubectl('delete', 'datavolume', 'gone');
     await until('everything to be gone', async () => (await leftIn(golden)) === '');
   });
+});
+
+describe('copies', () => {
+  failingCopies(() => stage);
 });

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyPodName } from '../../../../controller/children.ts';
 import type { DataVolume } from '../../../../shared/api/datavolume.ts';
-import { annotations } from '../../../../shared/api/names.ts';
+import { annotations, labels } from '../../../../shared/api/names.ts';
 import type { Pod, Stored, VolumeMode } from '../../../../shared/api/objects.ts';
 import type { StampKeyFiles } from '../../../../shared/trust/keys.ts';
 import { stampedClone } from '../../../support/build/clones.ts';
@@ -19,6 +19,8 @@ export interface Stage {
   readonly cluster: Cluster;
   readonly controller: RunningController;
   readonly keys: StampKeyFiles;
+  /** Of the copy pods. */
+  readonly image: { readonly archive: string; readonly reference: string };
   tenant(prefix: string): Promise<Tenant>;
   close(): Promise<void>;
 }
@@ -46,6 +48,7 @@ export async function setStage(): Promise<Stage> {
       cluster,
       controller,
       keys,
+      image,
       tenant: async (prefix) => Tenant.create(cluster, keys, prefix),
       close: async () => cluster.stop(),
     };
@@ -68,9 +71,10 @@ export async function writeImage(
   namespace: string,
   claim: string,
   mode: VolumeMode,
+  spec: object = {},
 ): Promise<string> {
   const storage = mode === 'Block' ? '8Mi' : '32Mi';
-  await createClaim(cluster, namespace, claim, { volumeMode: mode, resources: { requests: { storage } } });
+  await createClaim(cluster, namespace, claim, { volumeMode: mode, resources: { requests: { storage } }, ...spec });
   const { mount, image } = placeOf(mode);
   const own = mode === 'Block' ? '' : `truncate -s ${imageBytes} ${image}; chown 107:107 ${image}; chmod 660 ${image}`;
   const script = `
@@ -105,7 +109,8 @@ export async function readImages(
     .map(({ image, about }) => `head -c ${imageBytes} ${image} | sha256sum\n${about(image)}`)
     .join('\n');
   const claims = Object.fromEntries(places.map(({ claim, mount }) => [claim, mount]));
-  const lines = (await sayOf(cluster, namespace, { name: 'reads', script, claims })).split('\n');
+  const name = `reads-${wanted[0]?.[0] ?? 'nothing'}`;
+  const lines = (await sayOf(cluster, namespace, { name, script, claims })).split('\n');
   return new Map(places.map(({ claim }, at) => [claim, { sum: lines[2 * at] ?? '', file: lines[2 * at + 1] ?? '' }]));
 }
 
@@ -166,33 +171,22 @@ export async function succeeds(into: Tenant, name: string): Promise<DataVolume> 
   return volume;
 }
 
-/** The pod of the only copy from a namespace, once it is running and has copied something. */
+/** The pod of a copy, once it is running and has copied something. */
 export async function copyingIn({ cluster }: Stage, from: Tenant, into: Tenant, name: string): Promise<Stored<Pod>> {
   await until(`copy ${name} to come on`, async () => {
     const { status } = await into.volume(name);
     return status?.phase === 'CloneInProgress' && Number.parseFloat(status.progress ?? '') > 0;
   });
-  const { items } = await cluster.api.get<{ items: Stored<Pod>[] }>(from.path('pods'));
-  const pod = items.find(({ metadata }) => metadata.name.startsWith('clonegate-copy-'));
-  if (pod === undefined) throw new Error('there is no copy pod');
+  return await cluster.api.get<Stored<Pod>>(
+    from.path('pods', copyPodName((await into.volume(name)).metadata.uid ?? '')),
+  );
+}
+
+/** As {@link copyingIn}, of a copy that is slow, which its next try is not. */
+export async function slowlyCopyingIn(stage: Stage, from: Tenant, into: Tenant, name: string): Promise<Stored<Pod>> {
+  const pod = await copyingIn(stage, from, into, name);
+  await into.kubectl('annotate', 'datavolume', name, `${annotations.bandwidth}-`);
   return pod;
-}
-
-/** The program itself, as the kernel of a node that is short of memory would. */
-export function killProgramIn({ metadata: { uid, name } }: Stored<Pod>): void {
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && runsIn(entry, uid));
-  if (pids.length === 0) throw new Error(`no program runs in pod ${name}`);
-  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
-}
-
-function runsIn(pid: string, uid: string): boolean {
-  try {
-    const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8').replaceAll('_', '-');
-    return cgroup.includes(`pod${uid}`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/app/copy.mjs');
-  } catch {
-    // It has ended meanwhile.
-    return false;
-  }
 }
 
 /** A pod that is going to write to a device as soon as a node takes it, which none does. */
@@ -212,13 +206,14 @@ export async function writerOf({ cluster }: Stage, tenant: Tenant, claim: string
   await cluster.api.post(tenant.path('pods'), manifest);
 }
 
-/** What is left of clones in a namespace, by kind and name. */
-export async function leftIn(tenant: Tenant): Promise<string> {
+/** What is left of clones in a namespace, or of one of them, by kind and name. */
+export async function leftIn(tenant: Tenant, owner?: DataVolume): Promise<string> {
+  const ours = owner === undefined ? labels.ownerUid : `${labels.ownerUid}=${owner.metadata.uid}`;
   return tenant.kubectl(
     'get',
     'pods,persistentvolumeclaims',
     '-l',
-    'clonegate.io/owner-uid,velero.io/exclude-from-backup',
+    `${ours},velero.io/exclude-from-backup`,
     '-o',
     'name',
   );

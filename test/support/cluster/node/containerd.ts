@@ -35,6 +35,11 @@ export async function importArchive(machineFolder: string, archive: string): Pro
   await ctr(machineFolder, ['--namespace=k8s.io', 'images', 'import', archive]);
 }
 
+/** Takes an image away, as the kubelet does when disks fill up. */
+export async function forgetImage(machineFolder: string, reference: string): Promise<void> {
+  await ctr(machineFolder, ['--namespace=k8s.io', 'images', 'remove', '--sync', reference]);
+}
+
 async function ctr(machineFolder: string, args: readonly string[]): Promise<string> {
   return (await run('ctr', ['--address', containerdSocket(machineFolder), ...args])).stdout;
 }
