@@ -139,6 +139,41 @@ export const equivalents: readonly Equivalent[] = [
       'nothing is no truth value either; the empty text is for the type alone',
     ],
   ]),
+  ...inFile('controller/copy/verdict.ts', [
+    ["disruption: (target?.reason) for target?.reason ?? ''", 'no disruption is called undefined'],
+    [
+      "isCopyFailure: ((copyFailures as readonly string[]).includes(value)) for typeof value === 'string' && (copyFailures as readonly string[]).includes(value)",
+      'texts are all that the list holds',
+    ],
+  ]),
+  ...inFile('controller/copy/record.ts', [
+    [
+      "historyOf: (metadata.annotations?.[annotations.copy]) for metadata.annotations?.[annotations.copy] ?? ''",
+      'undefined is no JSON either; the empty text is for the type alone',
+    ],
+    [
+      "attemptOf: (metadata.annotations?.[annotations.copyAttempt]) for metadata.annotations?.[annotations.copyAttempt] ?? ''",
+      'undefined is no number either; the empty text is for the type alone',
+    ],
+    [
+      "copiedOf: (metadata.annotations?.[annotations.copied]) for metadata.annotations?.[annotations.copied] ?? ''",
+      'undefined is no JSON either; the empty text is for the type alone',
+    ],
+  ]),
+  ...inFile('controller/mover/failure.ts', [
+    [
+      "fromErrno: (error instanceof Error) for error instanceof Error && 'code' in error",
+      'no errno is called undefined',
+    ],
+    ['retryOf: false for retry === undefined', 'what is usual also stands in for undefined'],
+  ]),
+  ...inFile('controller/mover/image/plan.ts', [
+    ['progressIn: (whole === undefined) for whole === undefined || fraction === undefined', 'both are found, or none'],
+    [
+      'progressIn: (fraction === undefined) for whole === undefined || fraction === undefined',
+      'both are found, or none',
+    ],
+  ]),
   ...inFile('shared/decision/sizes.ts', [
     [
       "imageSize: (source.volumeMode) for source.volumeMode ?? 'Filesystem'",

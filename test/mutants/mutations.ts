@@ -28,6 +28,13 @@ const manners = {
   rows: (node, text) => tablesIn(node).flatMap((table) => without(table, text)),
   /** A table whose rows are tried in order: neighbours change places as well. */
   'ordered rows': (node, text) => tablesIn(node).flatMap((table) => [...without(table, text), ...swapped(table, text)]),
+  /** What a function puts into lists, arguments of a tool for example: each is left out. */
+  lists: (node, text) =>
+    meaning(node)
+      .filter(({ type }) => type === 'ArrayExpression')
+      .flatMap((list) => without({ node: list, rows: nodesIn(list['elements']) }, text)),
+  /** The least of some values is taken for the most, and the other way round. */
+  bounds: (node, text) => meaning(node).flatMap((one) => bounded(one, text)),
   /** An object: each member is left out. */
   members: (node, text) =>
     all(node)
@@ -144,6 +151,12 @@ function taken(node: Node, text: string): readonly Mutation[] {
     return [];
   const method = callee['property']['name'];
   return method === 'filter' || method === 'toSorted' ? [replacing(node, source(callee['object'], text), text)] : [];
+}
+
+function bounded({ type, callee }: Node, text: string): readonly Mutation[] {
+  if (type !== 'CallExpression' || !isNode(callee)) return [];
+  const other = { 'Math.min': 'Math.max', 'Math.max': 'Math.min' }[source(callee, text)];
+  return other === undefined ? [] : [replacing(callee, other, text)];
 }
 
 /** What leads to an `if` goes along with it. */

@@ -24,6 +24,14 @@ function inTrust(...names: readonly string[]): readonly string[] {
   return inOrder('test/unit/trust', names, []);
 }
 
+function inCopies(...names: readonly string[]): readonly string[] {
+  return inOrder('test/unit/controller/copy', names, []);
+}
+
+function inMover(...names: readonly string[]): readonly string[] {
+  return inOrder('test/unit/controller/mover', names, []);
+}
+
 function inOrder(folder: string, first: readonly string[], all: readonly string[]): readonly string[] {
   return [...new Set([...first, ...all])].map((name) => `${folder}/${name}.test.ts`);
 }
@@ -128,4 +136,46 @@ export const scopes: readonly Scope[] = [
     tests: inWebhook('validate', 'advice', 'routes'),
   },
   { file: 'controller/authorize.ts', parts: functions, tests: ['test/unit/controller/authorize.test.ts'] },
+  {
+    file: 'controller/copy/verdict.ts',
+    parts: { disruptions: ['members'], pulling: ['rows'], ...functions },
+    tests: inCopies('verdict'),
+  },
+  { file: 'controller/copy/record.ts', parts: functions, tests: inCopies('record', 'verdict') },
+  { file: 'controller/copy/content.ts', parts: functions, tests: inCopies('content') },
+  {
+    file: 'controller/copy/policy.ts',
+    parts: { backoffAfter: ['bounds'], copyPolicyOf: ['members'] },
+    tests: inCopies('policy'),
+  },
+  {
+    file: 'controller/mover/arguments.ts',
+    parts: { volumeModes: ['rows'], ...functions },
+    tests: inMover('arguments'),
+  },
+  {
+    file: 'controller/mover/failure.ts',
+    parts: { retries: ['members'], errors: ['rows'], ...functions },
+    tests: inMover('failure'),
+  },
+  {
+    file: 'controller/mover/image/plan.ts',
+    parts: { inspection: ['rows'], reservation: ['lists'], conversionOf: ['lists'], ...functions },
+    tests: inMover('image-plan'),
+  },
+  {
+    file: 'controller/mover/tree/plan.ts',
+    parts: {
+      everything: ['rows'],
+      trust: ['rows'],
+      bulkCopy: ['lists'],
+      filters: ['lists'],
+      sync: ['lists'],
+      comparison: ['lists'],
+      ends: ['lists'],
+      flush: ['lists'],
+      ...functions,
+    },
+    tests: inMover('tree-plan'),
+  },
 ];

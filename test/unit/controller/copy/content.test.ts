@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import type { Verification } from '../../../../controller/authorize.ts';
+import { childLabels, restoredName } from '../../../../controller/children.ts';
 import { snapshotContent } from '../../../../controller/copy/content.ts';
 import type { Stored, VolumeSnapshotContent } from '../../../../shared/api/objects.ts';
 import { ApiError } from '../../../../shared/kube/errors.ts';
 import { volumeSnapshotContents } from '../../../../shared/kube/resource.ts';
 import { MemoryApi } from '../../../support/memory-client.ts';
 import { given, temporary } from '../steps/elsewhere.ts';
-import { valid, volume, type World, world } from '../world.ts';
+import { claim, uid, valid, volume, type World, world } from '../world.ts';
 
 const { signal } = new AbortController();
 const stamp = { ...valid, source: { kind: 'VolumeSnapshot', namespace: 'golden', name: 'source' } } as const;
@@ -14,9 +16,14 @@ const content: VolumeSnapshotContent = {
   spec: { driver: 'csi.example.com', volumeSnapshotRef: { uid: 'given-uid' } },
 };
 
+const claimOfThatName = { ...stamp.source, kind: 'PersistentVolumeClaim' } as const;
+const restored = claim(restoredName(uid), {
+  metadata: { namespace: 'golden', uid: 'restored-uid', labels: childLabels(uid) },
+});
+
 async function found(
   change: (stores: World) => void = () => undefined,
-  more: { object?: VolumeSnapshotContent; strategy?: 'copy' | 'snapshot'; from?: typeof valid | typeof stamp } = {},
+  more: { object?: VolumeSnapshotContent; strategy?: 'copy' | 'snapshot'; from?: Verification } = {},
 ) {
   const { object = content, strategy = 'copy', from = stamp } = more;
   const stores = world();
@@ -37,6 +44,9 @@ describe('what a snapshot is bound to', () => {
 
   test.each<[string, Parameters<typeof found>]>([
     ['of a claim', [undefined, { from: valid }]],
+    ['of a claim that is called as a snapshot is', [undefined, { from: { ...valid, source: claimOfThatName } }]],
+    ['whose stamp is worth nothing', [undefined, { from: { valid: false, message: 'no' } }]],
+    ['that has restored it', [({ claims }) => claims.upsert(restored)]],
     ['by another strategy', [undefined, { strategy: 'snapshot' }]],
     ['that has its blank claim', [({ claims }) => claims.upsert(temporary())]],
     ['of a snapshot that is bound to nothing yet', [({ snapshots }) => snapshots.upsert(given())]],

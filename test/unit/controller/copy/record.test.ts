@@ -1,16 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { backoffAfter } from '../../../../controller/copy/policy.ts';
 import {
   attemptOf,
   type CopyRecord,
   copiedOf,
+  failed,
   historyOf,
   writeCopied,
   writeRecord,
 } from '../../../../controller/copy/record.ts';
 import { annotations } from '../../../../shared/api/names.ts';
-import { copyPolicy } from '../../../support/build/copies.ts';
 import { claim, volume } from '../world.ts';
 
 const record: CopyRecord = {
@@ -32,6 +31,11 @@ describe('the history of a copy', () => {
     expect(historyOf(volume())).toEqual(none);
   });
 
+  test('tells whether a try has failed', () => {
+    expect(failed(historyOf(noted(writeRecord(record))))).toBe(true);
+    expect(failed(historyOf(volume()))).toBe(false);
+  });
+
   test('is none when it is no record, and never an error', () => {
     const part = { attempts: 1, failures: 0, at: '2026-01-02T03:04:05Z' };
     for (const wrong of [
@@ -40,7 +44,12 @@ describe('the history of a copy', () => {
       'null',
       '{"attempts":"1"}',
       JSON.stringify({ ...part, attempts: -1 }),
+      JSON.stringify({ ...part, attempts: 0, failures: 3 }),
+      JSON.stringify({ ...part, attempts: 1.5 }),
+      JSON.stringify({ ...part, failures: -1 }),
+      JSON.stringify({ ...part, failures: '0' }),
       JSON.stringify({ ...part, at: 'soon' }),
+      JSON.stringify({ ...part, at: 2026 }),
     ])
       expect(historyOf(noted(wrong))).toEqual(none);
     expect(historyOf(noted(JSON.stringify(part)))).toMatchObject({
@@ -48,6 +57,7 @@ describe('the history of a copy', () => {
       reason: 'CopyToolFailed',
       final: false,
     });
+    expect(historyOf(noted(JSON.stringify({ ...part, message: 7 })))).toMatchObject({ attempts: 1, message: '' });
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => historyOf(noted(text)).attempts >= 0));
   });
 
@@ -59,6 +69,9 @@ describe('the history of a copy', () => {
 test('what a claim holds is read as it was written, and nothing else is believed', () => {
   const whole = { bytes: 12_345_678_901_234_567_890n, seconds: 1.5, digest: `sha256:${'0'.repeat(64)}` };
   expect(copiedOf(marked(writeCopied(whole)))).toEqual(whole);
+  // So small that its time is nothing; and a list is no digest, though it is printed as one.
+  const quick = { bytes: '1', seconds: 0, digest: [whole.digest] };
+  expect(copiedOf(marked(JSON.stringify(quick)))).toEqual({ bytes: 1n, seconds: 0 });
   for (const wrong of ['', 'true', '{}', '{"bytes":1,"seconds":1}', '{"bytes":"1"}', '{"bytes":"1","seconds":"1"}'])
     expect(copiedOf(marked(wrong))).toBeUndefined();
 });
@@ -71,11 +84,4 @@ test.each([
   ['1e3', undefined],
 ])('the try %j of a claim is %s', (text, attempt) => {
   expect(attemptOf(claim('t', { metadata: { annotations: { [annotations.copyAttempt]: text } } }))).toBe(attempt);
-});
-
-test('pauses double up to five minutes', () => {
-  const pauses = [0, 1, 2, 3, 6, 7, 1000].map((failures) => backoffAfter(failures, copyPolicy));
-  expect(pauses).toEqual([10_000, 10_000, 20_000, 40_000, 300_000, 300_000, 300_000]);
-  expect(backoffAfter(3, { ...copyPolicy, backoff: 0 })).toBe(0);
-  expect(backoffAfter(1, { ...copyPolicy, backoff: 600_000 })).toBe(600_000);
 });

@@ -17,6 +17,7 @@ const digest = `sha256:${'ab'.repeat(32)}`;
 describe('a copy pod that does not run yet', () => {
   test.each([
     ['has no status', {}, 'CopyPodPending', 'Normal'],
+    ['starts', { ...container({ waiting: { reason: 'PodInitializing' } }) }, 'CopyPodPending', 'Normal'],
     ['prepares', { ...container({ waiting: { reason: 'ContainerCreating' } }) }, 'CopyPodPending', 'Normal'],
     [
       'fits no node',
@@ -38,9 +39,25 @@ describe('a copy pod that does not run yet', () => {
     ],
     ['still gets none', container({ waiting: { reason: 'ImagePullBackOff' } }), 'CopyImagePullFailed', 'Warning'],
     ['names none', container({ waiting: { reason: 'InvalidImageName' } }), 'CopyImagePullFailed', 'Warning'],
+    ['may pull none', container({ waiting: { reason: 'ErrImageNeverPull' } }), 'CopyImagePullFailed', 'Warning'],
+    ['has a bad one', container({ waiting: { reason: 'ImageInspectError' } }), 'CopyImagePullFailed', 'Warning'],
+    ['finds no registry', container({ waiting: { reason: 'RegistryUnavailable' } }), 'CopyImagePullFailed', 'Warning'],
+    [
+      'has one that nobody signed',
+      container({ waiting: { reason: 'SignatureValidationFailed' } }),
+      'CopyImagePullFailed',
+      'Warning',
+    ],
     ['cannot be made', container({ waiting: { reason: 'CreateContainerError' } }), 'CopyPodCannotStart', 'Warning'],
   ])('%s', (_name, status, reason, type) => {
     expect(on({ phase: 'Pending', ...status })).toMatchObject({ state: 'pending', reason, type });
+  });
+
+  test('tells whether it has a node', () => {
+    expect(on({ phase: 'Pending' })).toMatchObject({ message: expect.stringContaining('to be scheduled') });
+    expect(on({ phase: 'Pending', ...condition('PodScheduled', 'True', '') })).toMatchObject({
+      message: expect.stringContaining('its node prepares'),
+    });
   });
 
   test("tells the scheduler's and the kubelet's own words", () => {
@@ -90,6 +107,14 @@ describe('a copy pod that succeeded', () => {
   });
 });
 
+test.each([
+  ['nothing', { phase: 'Succeeded' }, 'left no result'],
+  ['not even a word', { phase: 'Succeeded', ...ended('') }, 'left no result'],
+  ['something else', { phase: 'Succeeded', ...ended('done!') }, 'left a result that cannot be read: done!'],
+])('a copy pod that succeeded with %s is told so', (_name, status, words) => {
+  expect(on(status)).toMatchObject({ message: expect.stringContaining(words) });
+});
+
 describe('a copy pod that failed', () => {
   test.each(copyFailures)('by %s says so', (reason) => {
     expect(isReasonCode(reason)).toBe(true);
@@ -112,6 +137,15 @@ describe('a copy pod that failed', () => {
     ['preempted', { ...told, ...condition('DisruptionTarget', 'True', 'PreemptionByScheduler') }, 'CopyEvicted', true],
     ['its node tainted', condition('DisruptionTarget', 'True', 'DeletionByTaintManager'), 'CopyNodeLost', true],
     ['its node gone', condition('DisruptionTarget', 'True', 'DeletionByPodGC'), 'CopyNodeLost', true],
+    ['its node lost', { reason: 'NodeLost' }, 'CopyNodeLost', true],
+    ['its node going down', { reason: 'NodeShutdown' }, 'CopyNodeLost', true],
+    [
+      'with a condition that is no disruption',
+      { ...told, ...condition('Ready', 'True', 'EvictionByEvictionAPI') },
+      'CopyIOError',
+      false,
+    ],
+    ['with a success', ended({ outcome: 'succeeded', reason: 'CopyIOError' }), 'CopyToolFailed', false],
     ['its node shut down', { reason: 'Terminated', message: 'shutdown' }, 'CopyNodeLost', true],
     ['its node under pressure', { ...told, reason: 'Evicted', message: 'low on memory' }, 'CopyEvicted', false],
     [
@@ -130,6 +164,17 @@ describe('a copy pod that failed', () => {
     ],
   ])('%s', (_name, status, reason, disrupted) => {
     expect(on({ phase: 'Failed', ...status })).toMatchObject({ state: 'failed', reason, disrupted, retry: true });
+  });
+
+  test('without a word of its program, tells what is known', () => {
+    expect(on({ phase: 'Failed' })).toMatchObject({
+      message: 'the copy pod ended without an exit code (no reason)',
+    });
+    expect(on({ phase: 'Failed', ...ended('', { exitCode: 1, reason: 'Error' }) })).toMatchObject({
+      message: 'the copy pod ended with exit code 1 (Error)',
+    });
+    const wordless = ended({ outcome: 'failed', reason: 'CopyIOError', message: 5, retry: true });
+    expect(on({ phase: 'Failed', ...wordless })).toMatchObject({ reason: 'CopyIOError', message: '' });
   });
 
   test('tells the exit code and what the program said last', () => {

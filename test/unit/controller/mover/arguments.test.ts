@@ -50,6 +50,10 @@ describe('the arguments of a copy', () => {
     expect(faultsOf(...least, `--bandwidth=${given}`)).toHaveLength(1);
   });
 
+  test('are not given by a name alone', () => {
+    expect(faultsOf(...least, '--verify')).toEqual(['--verify is ""; allowed is true or false']);
+  });
+
   test('want folders for a tree', () => {
     const archive = '--content=archive';
     expect(faultsOf(...least, archive)).toHaveLength(1);

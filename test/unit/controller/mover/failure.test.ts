@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CopyError, failed, fromEnding, fromErrno, sentence } from '../../../../controller/mover/failure.ts';
+import type { CopyFailure } from '../../../../shared/api/copy.ts';
 
 const ended = (said: string, code: number | null = 1, signal: string | null = null) =>
   failed(fromEnding('tool', { code, signal, said }));
@@ -16,6 +17,13 @@ describe('a tool that fails', () => {
     ['cp: cannot create regular file "/destination/a": Read-only file system', 'CopyPermissionDenied', false],
     ['qemu-img: Could not open: File too large', 'CopyTargetTooSmall', false],
     ['cp: error reading "a": No such device or address', 'CopyIOError', true],
+    // What storages say that were taken away, whose network or whose server is gone, or whose medium is bad.
+    ['qemu-img: error while reading at byte 0: No data available', 'CopyIOError', true],
+    ['qemu-img: error while reading at byte 0: Remote I/O error', 'CopyIOError', true],
+    ["cp: cannot stat 'a': Stale file handle", 'CopyIOError', true],
+    ["qemu-img: Could not open '/proc/self/fd/4': No such device", 'CopyIOError', true],
+    ['rsync: [receiver] close failed on "/destination/a": Connection timed out (110)', 'CopyIOError', true],
+    ['cp: error reading "a": Transport endpoint is not connected', 'CopyIOError', true],
     ["cp: setting attributes for 'a': Operation not supported", 'CopyToolFailed', false],
     ['rsync error: some files vanished before they could be transferred (code 24)', 'CopyToolFailed', true],
   ])('is understood: %s', (said, reason, retry) => {
@@ -28,6 +36,8 @@ describe('a tool that fails', () => {
       offset: '1048576',
     });
     expect(ended('cp: error reading "byte 7": Input/output error')).not.toHaveProperty('offset');
+    // Where a volume was full says nothing: all that is behind it does not fit either.
+    expect(ended('qemu-img: error while writing at byte 4096: No space left on device')).not.toHaveProperty('offset');
   });
 
   test('is not understood by the name of a file', () => {
@@ -58,16 +68,43 @@ describe('a failed system call', () => {
   test.each([
     ['ENOSPC', 'CopyNoSpace'],
     ['EIO', 'CopyIOError'],
+    ['ENODATA', 'CopyIOError'],
+    ['EREMOTEIO', 'CopyIOError'],
+    ['ESTALE', 'CopyIOError'],
+    ['ENODEV', 'CopyIOError'],
+    ['ETIMEDOUT', 'CopyIOError'],
+    ['ENOTCONN', 'CopyIOError'],
     ['EROFS', 'CopyPermissionDenied'],
     ['EWHATEVER', 'CopyToolFailed'],
   ])('%s is %s', (code, reason) => {
     expect(fromErrno(Object.assign(new Error('odd'), { code }), 'reading x')).toMatchObject({ reason });
   });
 
+  test("is told in the tools' words where these are known, else in Node's", () => {
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    expect(fromErrno(full, 'writing x').message).toBe('writing x: No space left on device');
+    expect(fromErrno(new Error('odd'), 'reading x').message).toBe('reading x: odd');
+    expect(fromErrno('a text', 'reading x').message).toBe('reading x: a text');
+    expect(fromErrno(undefined, 'reading x').message).toBe('reading x: undefined');
+  });
+
   test('does not hide a failure that is known already', () => {
     const known = new CopyError('CopyContentInvalid', 'no');
     expect(fromErrno(known, 'reading x')).toBe(known);
   });
+});
+
+test.each<[CopyFailure, boolean]>([
+  ['CopyNoSpace', false],
+  ['CopyIOError', true],
+  ['CopyPermissionDenied', false],
+  ['CopyContentInvalid', false],
+  ['CopyTargetTooSmall', false],
+  ['CopyVerificationFailed', true],
+  ['CopyToolFailed', true],
+])('after %s, to try again could help: %s', (reason, retry) => {
+  expect(failed(new CopyError(reason, 'no'))).toMatchObject({ reason, retry });
+  expect(failed(new CopyError(reason, 'no', { retry: !retry }))).toMatchObject({ reason, retry: !retry });
 });
 
 describe('a message', () => {

@@ -25,6 +25,26 @@ describe('qemu-img', () => {
     expect(argsOf(file)).toContain('-O raw');
   });
 
+  test('works on the images that are open already, and looks for none by name', () => {
+    expect(inspection.args.at(-1)).toBe('/proc/self/fd/3');
+    expect(argsOf(file)).toMatch(/ \/proc\/self\/fd\/3 \/proc\/self\/fd\/4$/u);
+    // -n: into the image that there is.
+    expect(argsOf(file)).toMatch(/^convert (?:.* )?-n /u);
+  });
+
+  test('tells sizes for programs, and its progress', () => {
+    expect(inspection.args.slice(0, 1)).toEqual(['info']);
+    expect(inspection.args).toContain('--output=json');
+    expect(argsOf(file)).toContain(' -p ');
+  });
+
+  test('reserves every block of the open file, and writes none', () => {
+    const { program, args } = reservation(1_048_577n);
+    expect([program, ...args].join(' ')).toBe(
+      'qemu-img create -q -f raw -o preallocation=falloc /proc/self/fd/4 1048577',
+    );
+  });
+
   test('takes for zeros only what a new file holds', () => {
     expect(argsOf(file)).toContain('--target-is-zero');
     expect(argsOf(file, { preallocation: true })).toContain('--target-is-zero');

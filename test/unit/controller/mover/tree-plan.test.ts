@@ -3,6 +3,7 @@ import {
   bulkCopy,
   comparison,
   type Found,
+  flush,
   progressIn,
   requireComplete,
   sync,
@@ -42,6 +43,25 @@ describe('rsync', () => {
     expect(argsOf({ order: { ...plan.order, bandwidth } })).toContain(flag);
   });
 
+  test('is not limited where nobody wants it', () => {
+    expect(argsOf().filter((arg) => arg.startsWith('--bwlimit'))).toEqual([]);
+  });
+
+  test.each([
+    ['gives a file to the number of its owner, who may have another name here', '--numeric-ids'],
+    ['takes a time for another one by a nanosecond', '--modify-window=-1'],
+    ['tells its progress of all files', '--info=progress2'],
+    ['tells it in digits only', '--no-human-readable'],
+    ['tells it when it is made, not when a buffer is full', '--outbuf=N'],
+  ])('%s: %s', (_, flag) => {
+    expect(argsOf()).toContain(flag);
+  });
+
+  test('names what still differs, and how', () => {
+    expect(comparison(plan).args).toContain('--out-format=%i %n%L');
+    expect(comparison(plan).args).toContain('--numeric-ids');
+  });
+
   test('copies and compares the same: never devices, lost+found or labels', () => {
     for (const args of [argsOf(), comparison(plan).args]) {
       expect(args).toEqual(
@@ -60,6 +80,8 @@ describe('rsync', () => {
 
   test('keeps to the attributes that a user may set', () => {
     expect(argsOf({ user: 107 })).toEqual(expect.arrayContaining(['--filter=+x user.*', '--filter=-x *']));
+    // Root's ACLs go as ACLs, and a pod has no right to what is trusted.
+    expect(argsOf()).toEqual(expect.arrayContaining(['--filter=-x system.*', '--filter=-x trusted.*']));
   });
 
   test('says how far it is', () => {
@@ -73,6 +95,21 @@ describe('rsync', () => {
     expect(() => requireComplete('')).not.toThrow();
     expect(() => requireComplete('\nskipping non-regular file "null"\n')).toThrow('null');
   });
+});
+
+test('cp is given names with NULs behind them by xargs, and is not run for none', () => {
+  const { program, args } = bulkCopy('/destination', { preallocation: false });
+  expect([program, ...args].join(' ')).toMatch(/^xargs -0 -r cp /u);
+  expect(args).toContain('--target-directory=/destination');
+});
+
+test('cp follows no link, and keeps all that rsync does not keep better', () => {
+  const { args } = bulkCopy('/destination', { preallocation: false });
+  expect(args).toEqual(expect.arrayContaining(['-dR', '--preserve=mode,ownership,timestamps,links']));
+});
+
+test('what is flushed is the file system of the destination, whatever it is called', () => {
+  expect(flush('-x')).toEqual({ program: 'sync', args: ['-f', '--', '-x'] });
 });
 
 test('cp makes holes or none, and takes names as they are', () => {
