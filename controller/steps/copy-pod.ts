@@ -1,4 +1,4 @@
-import { archiveCapabilities, type copyArguments, copyPaths, qemuId } from '../../shared/api/copy.ts';
+import { archiveCapabilities, type copyArguments, copyPaths, copyProgram, qemuId } from '../../shared/api/copy.ts';
 import { contentTypeOf, type DataVolume } from '../../shared/api/datavolume.ts';
 import { annotations } from '../../shared/api/names.ts';
 import type { PersistentVolumeClaim, Pod, PodContainer, Stored, VolumeMode } from '../../shared/api/objects.ts';
@@ -61,9 +61,6 @@ function notesFor({ metadata }: Stored<PersistentVolumeClaim>): Readonly<Record<
   };
 }
 
-/** In the image; its entry point is Node. */
-const program = '/app/copy.mjs';
-
 function containerOf(plan: CopyPlan): PodContainer {
   const { volume, policy, from, to } = plan;
   const used = [
@@ -75,7 +72,7 @@ function containerOf(plan: CopyPlan): PodContainer {
   return {
     name: container,
     image: policy.image,
-    args: [program, ...Object.entries(argumentsOf(plan)).map(([name, value]) => `--${name}=${value}`)],
+    args: [...copyProgram, ...Object.entries(argumentsOf(plan)).map(([name, value]) => `--${name}=${value}`)],
     resources: { requests: policy.requests, limits: policy.limits },
     // What a program says that ends without a result; one that has a result leaves that.
     terminationMessagePolicy: 'FallbackToLogsOnError',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CopyPolicy } from '../../../../controller/copy/policy.ts';
 import { type CopyPlan, copyPod } from '../../../../controller/steps/copy-pod.ts';
-import { copyArguments } from '../../../../shared/api/copy.ts';
+import { copyArguments, copyProgram } from '../../../../shared/api/copy.ts';
 import { annotations, labels } from '../../../../shared/api/names.ts';
 import type { Pod } from '../../../../shared/api/objects.ts';
 import { claimsWrittenBy } from '../../../../shared/api/pods.ts';
@@ -31,8 +31,10 @@ function podFor({
   return copyPod(plan).object;
 }
 
-const argsOf = (pod: Pod) =>
-  Object.fromEntries((pod.spec?.containers?.[0]?.args ?? []).slice(1).map((arg) => arg.slice(2).split('=', 2)));
+const argsOf = (pod: Pod) => {
+  const args = pod.spec?.containers?.[0]?.args ?? [];
+  return Object.fromEntries(args.slice(copyProgram.length).map((arg) => arg.slice(2).split('=', 2)));
+};
 const tree = { spec: { ...volume().spec, contentType: 'archive' } };
 
 describe('the copy pod', () => {
@@ -74,7 +76,7 @@ describe('the copy pod', () => {
   });
 
   test('is told everything that the program asks for, and nothing else', () => {
-    expect(podFor().spec?.containers?.[0]?.args?.[0]).toBe('/app/copy.mjs');
+    expect(podFor().spec?.containers?.[0]?.args?.slice(0, copyProgram.length)).toEqual(copyProgram);
     expect(Object.keys(argsOf(podFor()))).toEqual([...copyArguments]);
   });
 
