@@ -33,6 +33,7 @@ const retries: Readonly<Record<CopyFailure, boolean>> = {
   CopyContentInvalid: false,
   CopyTargetTooSmall: false,
   CopyVerificationFailed: true,
+  CopyPeerUnreachable: true,
   CopyToolFailed: true,
 };
 

@@ -78,6 +78,8 @@ function contextOf(order: Order, { host, clock, log, root, signal }: Surrounding
 }
 
 async function copy(order: Order, context: Context): Promise<Copied> {
+  if (order.role !== 'copy')
+    throw new CopyError('CopyToolFailed', `--role=${order.role} is not there yet`, { retry: false });
   return order.content === 'archive' ? await copyTree(order, context) : await copyImage(order, context);
 }
 

@@ -94,8 +94,9 @@ function argumentsOf({
   from,
   to,
   imageSize,
-}: CopyPlan): Readonly<Record<(typeof copyArguments)[number], string>> {
+}: CopyPlan): Readonly<Record<Exclude<(typeof copyArguments)[number], 'peer'>, string>> {
   return {
+    role: 'copy',
     content: contentTypeOf(volume),
     'source-mode': modeOf(from),
     'destination-mode': modeOf(to),

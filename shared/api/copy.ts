@@ -1,8 +1,27 @@
 /**
- * What the controller and the program in the copy pod say to each other. The pod has no network and no token: it is told by its arguments
- * and environment, tells its progress line by line on standard output, and its end in its termination message, which the kubelet puts into
- * the pod's status.
+ * What the controller and the program in the copy pod say to each other. The pod has no token and nobody to talk to: it is told by its
+ * arguments and environment, tells its progress line by line on standard output, and its end in its termination message, which the kubelet
+ * puts into the pod's status. Only where no node reaches both volumes are there two pods, which talk to each other and to nobody else.
  */
+
+/**
+ * `copy`: one pod has both volumes. `export`: has the source only, and hands it out until it gets SIGTERM; it tells no progress, and a
+ * result only where it failed. `import`: has the destination only, and does with the source of the export pod what `copy` does with its own.
+ */
+export const copyRoles = ['copy', 'export', 'import'] as const;
+export type CopyRole = (typeof copyRoles)[number];
+
+/** TCP, of the export pod: `nbd` where a disk image is read (IANA's number), `control` for all else. TLS on both, by the key alone. */
+export const copyPorts = { nbd: 10_809, control: 10_810 } as const;
+
+/**
+ * Where the key of the two pods is in both: the line `clonegate:<64 hexadecimal digits>`, as QEMU wants it (`tls-creds-psk`). It has to be
+ * readable for the user of the pod and for nobody else, and new for each try.
+ */
+export const copyKeys = { folder: '/keys', file: 'keys.psk', user: 'clonegate' } as const;
+
+/** Environment variable of the export pod that has its IP address, `status.podIP`: it listens there only. */
+export const podAddressVariable = 'POD_IP';
 
 /** `kubevirt`: one disk image, a device or the file `disk.img`. `archive`: a tree of files. CDI's names. */
 export const contentTypes = ['kubevirt', 'archive'] as const;
@@ -28,6 +47,9 @@ export const qemuId = 107;
  * needs none and is copied as {@link qemuId}.
  */
 export const archiveCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETFCAP'] as const;
+
+/** The same where a tree is only handed out: all of it is to be read, and rsync's daemon sets its groups whatever they are. */
+export const exportCapabilities = ['DAC_OVERRIDE', 'SETGID'] as const;
 
 /** One line on standard output, JSON, at most every second, beside the program's log lines: told apart by `"copy":"progress"`. */
 export interface CopyProgress {
@@ -55,6 +77,8 @@ export const copyFailures = [
   'CopyTargetTooSmall',
   /** What was read back is not what was read. */
   'CopyVerificationFailed',
+  /** The export pod does not answer, answers without the key, or is gone. */
+  'CopyPeerUnreachable',
   /** The tool ended in a way that it does not explain. */
   'CopyToolFailed',
 ] as const;
@@ -89,9 +113,13 @@ export const copyProgram = ['--max-semi-space-size=1', '--no-opt', '--no-maglev'
 
 /** The program's arguments, `--name=value`; flags are `true` or `false`. */
 export const copyArguments = [
+  /** One of {@link copyRoles}; `copy` when absent. */
+  'role',
+  /** IP address of the export pod; for the role `import`, and for no other. */
+  'peer',
   /** One of {@link contentTypes}. */
   'content',
-  /** `Filesystem` or `Block`; the paths follow from it. */
+  /** `Filesystem` or `Block`; the paths follow from it. Each role needs that of the volumes that it has, and does not mind the other. */
   'source-mode',
   'destination-mode',
   /** Allocate every block instead of leaving holes. */

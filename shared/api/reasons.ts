@@ -153,6 +153,10 @@ const table = {
     seen: 'event',
     means: 'What was read back from the target is not what was read from the source.',
   },
+  CopyPeerUnreachable: {
+    seen: 'event',
+    means: 'Of the two pods of a copy, the one with the target does not reach the one with the source, or lost it.',
+  },
   CopyToolFailed: { seen: 'event', means: 'The copy ended in a way that it does not explain.' },
   CopyOutOfMemory: { seen: 'event', means: 'The copy pod was killed because it used more memory than it may.' },
   CopyEvicted: {

@@ -28,7 +28,7 @@ const files = globSync('{shared,certs,webhook,controller,hooks,image}/**/*.ts', 
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8');
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, path]) => path ?? '');
+  return [...text.matchAll(/(?<!')\b(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, path]) => path ?? '');
 }
 
 function roomOf(file: string): string {

@@ -18,6 +18,8 @@ function faultsOf(...argv: readonly string[]): readonly string[] {
 describe('the arguments of a copy', () => {
   test('have fallbacks where nothing is to be decided', () => {
     expect(parseOrder(least)).toEqual({
+      role: 'copy',
+      peer: '',
       content: 'kubevirt',
       sourceMode: 'Block',
       destinationMode: 'Filesystem',
@@ -54,11 +56,42 @@ describe('the arguments of a copy', () => {
     expect(faultsOf(...least, '--verify')).toEqual(['--verify is ""; allowed is true or false']);
   });
 
+  test('want the address of the export pod for an import, and for nothing else', () => {
+    const given = ['--content=kubevirt', '--source-mode=Block', '--destination-mode=Block'];
+    expect(parseOrder([...given, '--role=import', '--peer=fd00::7'])).toMatchObject({
+      role: 'import',
+      peer: 'fd00::7',
+    });
+    expect(faultsOf(...given, '--role=import')).toEqual(['--peer is required for --role=import: IP address']);
+    for (const role of ['copy', 'export'])
+      expect(faultsOf(...given, `--role=${role}`, '--peer=10.0.0.7')).toEqual([
+        `--peer is for --role=import only, and the role is ${role}`,
+      ]);
+  });
+
+  test.each(['localhost', '10.0.0', '10.0.0.7:10810', 'fe80::1%eth0', '10.0.0.7,server.port=1'])(
+    'do not take %j for an IP address',
+    (peer) => {
+      expect(faultsOf('--role=import', '--content=kubevirt', '--destination-mode=Block', `--peer=${peer}`)).toEqual([
+        `--peer is ${JSON.stringify(peer)}; allowed is IP address`,
+      ]);
+    },
+  );
+
+  test('need not tell of a volume that the pod does not have', () => {
+    expect(faultsOf('--role=export', '--content=kubevirt', '--source-mode=Block')).toEqual([]);
+    expect(faultsOf('--role=import', '--peer=::1', '--content=kubevirt', '--destination-mode=Block')).toEqual([]);
+    expect(faultsOf('--role=export', '--content=kubevirt', '--destination-mode=Block')).toHaveLength(1);
+    expect(faultsOf('--role=import', '--peer=::1', '--content=kubevirt', '--source-mode=Block')).toHaveLength(1);
+  });
+
   test('want folders for a tree', () => {
     const archive = '--content=archive';
     expect(faultsOf(...least, archive)).toHaveLength(1);
     expect(faultsOf(archive, '--source-mode=Filesystem', '--destination-mode=Block')).toHaveLength(1);
     expect(faultsOf(archive, '--source-mode=Filesystem', '--destination-mode=Filesystem')).toEqual([]);
+    expect(faultsOf(archive, '--role=export', '--source-mode=Block')).toHaveLength(1);
+    expect(faultsOf(archive, '--role=import', '--peer=::1', '--destination-mode=Block')).toHaveLength(1);
   });
 
   test('stand in the help text, every one', () => {
