@@ -10,10 +10,12 @@ import { helpText, type Order, parseOrder } from './arguments.ts';
 import type { Context, Copied } from './context.ts';
 import { CopyError, failed } from './failure.ts';
 import { copyImage } from './image/copy.ts';
+import { localSource } from './image/source.ts';
 import { pathsOf, terminationLogAt } from './paths.ts';
 import { createMeter } from './progress.ts';
 import { createTools } from './tools.ts';
 import { copyTree } from './tree/copy.ts';
+import { localTree } from './tree/source.ts';
 
 /** One run of the program in the copy pod: from its arguments to its result. */
 
@@ -80,7 +82,13 @@ function contextOf(order: Order, { host, clock, log, root, signal }: Surrounding
 async function copy(order: Order, context: Context): Promise<Copied> {
   if (order.role !== 'copy')
     throw new CopyError('CopyToolFailed', `--role=${order.role} is not there yet`, { retry: false });
-  return order.content === 'archive' ? await copyTree(order, context) : await copyImage(order, context);
+  if (order.content === 'archive') return await copyTree(order, context, localTree(context));
+  const source = await localSource(order, context);
+  try {
+    return await copyImage(order, context, source);
+  } finally {
+    await source.close();
+  }
 }
 
 function succeeded({ bytes, digest }: Copied, seconds: number): CopyResult {

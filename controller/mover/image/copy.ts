@@ -1,62 +1,49 @@
 import { open } from 'node:fs/promises';
 import { qemuId } from '../../../shared/api/copy.ts';
 import type { Order } from '../arguments.ts';
-import { createComparer } from '../compare.ts';
 import type { Context, Copied } from '../context.ts';
-import { CopyError, fromErrno } from '../failure.ts';
-import { type OpenImage, openDestination, openSource, reopenDirect, roomIn } from './files.ts';
-import { conversion, inspection, progressIn, requireRoom, reservation, sizeFrom, sizeWanted } from './plan.ts';
+import { fromErrno } from '../failure.ts';
+import { createReader } from '../reading.ts';
+import { type OpenImage, openDestination, reopenDirect, roomIn } from './files.ts';
+import { conversion, progressIn, requireRoom, reservation, sizeWanted } from './plan.ts';
+import { type ImageSource, sizeOf } from './source.ts';
 
 /** Copies one disk image: a device or `disk.img` into a device or `disk.img`. */
 
 /** @throws CopyError when it fails; what the destination then holds is of no use, and the next attempt begins anew. */
-export async function copyImage(order: Order, context: Context): Promise<Copied> {
-  const source = await openSource(context.paths.source, order.sourceMode);
+export async function copyImage(order: Order, context: Context, source: ImageSource): Promise<Copied> {
+  const { size } = source;
+  const room = order.destinationMode === 'Filesystem' ? await roomIn(context.paths.destination) : undefined;
+  const wanted = sizeWanted(size, order.imageSize, room);
+  if (room !== undefined) requireRoom(wanted, room.size, 'the file system of the destination');
+  const destination = await openDestination(context.paths.destination, order.destinationMode);
   try {
-    const size = await sizeOf(source, context);
-    const room = order.destinationMode === 'Filesystem' ? await roomIn(context.paths.destination) : undefined;
-    const wanted = sizeWanted(size, order.imageSize, room);
-    if (room !== undefined) requireRoom(wanted, room.size, 'the file system of the destination');
-    const destination = await openDestination(context.paths.destination, order.destinationMode);
-    try {
-      return await copyBetween(source, destination, { size, wanted }, order, context);
-    } finally {
-      await destination.file.close();
-    }
+    return await copyBetween(source, destination, wanted, order, context);
   } finally {
-    await source.file.close();
+    await destination.file.close();
   }
 }
 
-interface Sizes {
-  /** Bytes of the source. */
-  readonly size: bigint;
-  /** Bytes that the destination is to have. */
-  readonly wanted: bigint;
-}
-
+/** @param wanted bytes that the destination is to have. */
 async function copyBetween(
-  source: OpenImage,
+  source: ImageSource,
   destination: OpenImage,
-  { size, wanted }: Sizes,
+  wanted: bigint,
   order: Order,
   context: Context,
 ): Promise<Copied> {
   const { log, meter, tools } = context;
-  const files = [source.file.fd, destination.file.fd];
+  const { size, facts } = source;
   if (destination.isDevice) requireRoom(wanted, await sizeOf(destination, context), 'the device of the destination');
   else await prepare(destination, wanted, order, context);
-  const command = conversion({ source, destination, order });
-  log.info(
-    { args: command.args, bytes: String(size), direct: [source.direct, destination.direct] },
-    'Copying a disk image',
-  );
+  const command = conversion({ source: facts, destination, order });
+  log.info({ args: command.args, bytes: String(size) }, 'Copying a disk image');
   const done = meter.begin('copying', size);
   let share = 0n;
   const tell = (): void => done((size * share) / 10_000n);
   tell();
   await tools.run(command, {
-    files,
+    files: [destination.file.fd, ...source.files],
     onOutput: (text) => {
       share = progressIn(text) ?? share;
       tell();
@@ -66,20 +53,7 @@ async function copyBetween(
   });
   await settle(destination, wanted);
   if (!order.verify) return { bytes: size };
-  return { bytes: size, digest: await verify(source, destination, size, order, context) };
-}
-
-/** In bytes; qemu-img knows that of a device, and rounds that of a file up to whole sectors. */
-async function sizeOf({ file, isDevice }: OpenImage, { tools }: Context): Promise<bigint> {
-  if (!isDevice) return (await file.stat({ bigint: true })).size;
-  let json = '';
-  await tools.run(inspection, {
-    files: [file.fd],
-    onOutput: (text) => {
-      json += text;
-    },
-  });
-  return sizeFrom(json);
+  return { bytes: size, digest: await verify(source, destination, order, context) };
 }
 
 /** Gives a new file its size, owner and mode, so that it is nobody else's for a moment. */
@@ -99,7 +73,7 @@ async function prepare(
   } catch (error) {
     throw fromErrno(error, `making ${path}`);
   }
-  if (order.preallocation) await tools.run(reservation(wanted), { files: [file.fd, file.fd] });
+  if (order.preallocation) await tools.run(reservation(wanted), { files: [file.fd] });
 }
 
 /** Brings everything to the storage; what could not be written there in the background fails here. */
@@ -125,21 +99,18 @@ async function syncFolder(path: string): Promise<void> {
 
 /** Reads both again, past the page cache. @returns `sha256:…` of the source's bytes, which the destination has too. */
 async function verify(
-  source: OpenImage,
-  destination: OpenImage,
-  size: bigint,
+  source: ImageSource,
+  { file }: OpenImage,
   { bandwidth }: Order,
   { clock, signal, meter, log }: Context,
 ): Promise<string> {
-  const onDone = meter.begin('verifying', size);
-  const comparer = createComparer({ clock, signal, bandwidth, onDone });
-  const [ours, theirs] = await Promise.all([reopenDirect(source.file), reopenDirect(destination.file)]);
+  const onDone = meter.begin('verifying', source.size);
+  const reader = createReader({ clock, signal, bandwidth, onDone });
+  const again = await reopenDirect(file);
   try {
-    log.info({ direct: [ours.direct, theirs.direct] }, 'Comparing the disk images');
-    const { digest, differsAt } = await comparer.compare(ours.file, theirs.file, size);
-    if (differsAt === undefined) return `sha256:${digest}`;
-    throw new CopyError('CopyVerificationFailed', `the copy differs from the source from byte ${differsAt} on`);
+    log.info({ direct: again.direct }, 'Comparing the disk images');
+    return await source.verify(again.file, reader);
   } finally {
-    await Promise.all([ours.file.close(), theirs.file.close()]);
+    await again.file.close();
   }
 }

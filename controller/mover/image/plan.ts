@@ -1,10 +1,11 @@
+import { copyKeys, copyPorts } from '../../../shared/api/copy.ts';
 import type { Order } from '../arguments.ts';
 import { CopyError } from '../failure.ts';
 import type { Command } from '../tools.ts';
 import type { Room } from './files.ts';
 
 /**
- * From what is known of two disk images to what qemu-img is to do. Pure.
+ * From what is known of two disk images to what qemu-img and qemu-nbd are to do. Pure.
  *
  * The format is always said, `raw`, and never looked for: a guest writes what it likes into its disk, also the header of another format that
  * names files of this pod as its content. The images are open files, handed over as descriptors, so that no name is followed twice.
@@ -17,8 +18,18 @@ export interface ImageFacts {
   readonly direct: boolean;
 }
 
+/** The source as the export pod hands it out. */
+export interface RemoteImage {
+  /** IP address of the pod. */
+  readonly address: string;
+  /** Folder with the key of both pods. */
+  readonly keys: string;
+}
+
+export type SourceFacts = ImageFacts | RemoteImage;
+
 export interface ImagePlan {
-  readonly source: ImageFacts;
+  readonly source: SourceFacts;
   /** A file is new, and has its size already: all that is not written reads as zeros. */
   readonly destination: ImageFacts;
   readonly order: Pick<Order, 'preallocation' | 'bandwidth'>;
@@ -26,11 +37,11 @@ export interface ImagePlan {
 
 const program = 'qemu-img';
 /** What a tool's third and fourth descriptors are called; opening these opens the same files again. */
-const sourceFile = '/proc/self/fd/3';
-const destinationFile = '/proc/self/fd/4';
+const firstFile = '/proc/self/fd/3';
+const secondFile = '/proc/self/fd/4';
 
 /** Tells the size of the device that is the tool's third descriptor. */
-export const inspection: Command = { program, args: ['info', '-f', 'raw', '--output=json', sourceFile] };
+export const inspection: Command = { program, args: ['info', '-f', 'raw', '--output=json', firstFile] };
 
 /** @throws CopyError when that is not what {@link inspection} prints. */
 export function sizeFrom(json: string): bigint {
@@ -62,16 +73,26 @@ export function requireRoom(wanted: bigint, room: bigint, holder: string): void 
   throw new CopyError('CopyTargetTooSmall', `the disk image has ${wanted} bytes and ${holder} only ${room}`);
 }
 
-/** Reserves every block of a new file, which still reads as zeros; what does not fit fails here, before anything is copied. */
+/** Reserves every block of a new file, the tool's third descriptor, which still reads as zeros; what does not fit fails here, before anything is copied. */
 export function reservation(size: bigint): Command {
-  return { program, args: ['create', '-q', '-f', 'raw', '-o', 'preallocation=falloc', destinationFile, String(size)] };
+  return { program, args: ['create', '-q', '-f', 'raw', '-o', 'preallocation=falloc', firstFile, String(size)] };
 }
 
+/** Into the tool's third descriptor, from its fourth or from the export pod. */
 export function conversion({ source, destination, order }: ImagePlan): Command {
   const { isDevice } = destination;
   const { preallocation, bandwidth } = order;
+  const from = 'address' in source ? remote(source) : local(source);
   const args = [
-    ...conversionOf(source, destination),
+    'convert',
+    '-p',
+    // In place.
+    '-n',
+    '-O',
+    'raw',
+    ...from.args,
+    '-t',
+    cacheOf(destination),
     // A device may hold anything, so zeros are written there too (as a discard where it promises zeros).
     ...(isDevice ? [] : ['--target-is-zero']),
     // Every zero is written out, since there is no other way to make a device allocate.
@@ -80,13 +101,71 @@ export function conversion({ source, destination, order }: ImagePlan): Command {
     ...(isDevice || preallocation ? ['-W'] : []),
     ...(bandwidth > 0n ? ['-r', String(bandwidth)] : []),
   ];
-  return { program, args: [...args, sourceFile, destinationFile] };
+  return { program, args: [...args, from.name, firstFile] };
 }
 
-/** In place, with progress, past the page cache where that can be. */
-function conversionOf(source: ImageFacts, destination: ImageFacts): readonly string[] {
-  const cache = ({ direct }: ImageFacts): string => (direct ? 'none' : 'writeback');
-  return ['convert', '-p', '-n', '-f', 'raw', '-O', 'raw', '-T', cache(source), '-t', cache(destination)];
+interface From {
+  readonly args: readonly string[];
+  readonly name: string;
+}
+
+function local(source: ImageFacts): From {
+  return { args: ['-f', 'raw', '-T', cacheOf(source)], name: secondFile };
+}
+
+/** Past the page cache where that can be. */
+function cacheOf({ direct }: ImageFacts): string {
+  return direct ? 'none' : 'writeback';
+}
+
+/** Name by which qemu-nbd hands out the source. */
+const exportName = 'source';
+
+function remote({ address, keys }: RemoteImage): From {
+  const options = {
+    driver: 'raw',
+    'file.driver': 'nbd',
+    'file.server.type': 'inet',
+    'file.server.host': address,
+    'file.server.port': copyPorts.nbd,
+    'file.tls-creds': 'key',
+    'file.export': exportName,
+  };
+  return {
+    args: ['--object', `${keyObject('client', keys)},username=${copyKeys.user}`, '--image-opts'],
+    name: Object.entries(options)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(','),
+  };
+}
+
+/** The key as QEMU's programs are told of it: by the folder that it is in. Two commas stand for one in a name. */
+function keyObject(endpoint: 'server' | 'client', keys: string): string {
+  return `tls-creds-psk,id=key,endpoint=${endpoint},dir=${keys.replaceAll(',', ',,')}`;
+}
+
+/** Connections at once: one that is in use, one that looks, and some of a pod that is gone and that the kernel does not know of yet. */
+const mostConnections = 8;
+
+/** Hands out the tool's third descriptor, for reading, to who has the key, until it is ended. */
+export function serving(source: ImageFacts, { address, keys }: RemoteImage): Command {
+  return {
+    program: 'qemu-nbd',
+    args: [
+      '--read-only',
+      '--persistent',
+      `--shared=${mostConnections}`,
+      '--format=raw',
+      `--cache=${cacheOf(source)}`,
+      `--bind=${address}`,
+      `--port=${copyPorts.nbd}`,
+      `--export-name=${exportName}`,
+      '--object',
+      keyObject('server', keys),
+      '--tls-creds=key',
+      firstFile,
+    ],
+  };
 }
 
 /** Share of the work in what `qemu-img -p` prints, in hundredths of a percent; undefined when this piece tells none. */

@@ -56,6 +56,7 @@ const trust: Readonly<Record<Found, readonly string[]>> = {
 };
 
 export interface SyncPlan {
+  /** A folder, or a module of rsync's daemon. */
   readonly source: string;
   readonly destination: string;
   /** Where what is in the destination already, if anything, comes from. */

@@ -141,7 +141,7 @@ describe('verification', () => {
     const real = await run('sh', '-c', 'command -v qemu-img');
     const lying = await tools(
       'qemu-img',
-      `${real} "$@" || exit\n[ "$1" = convert ] && printf '\\001' | dd of=/proc/self/fd/4 bs=1 seek=1500001 conv=notrunc status=none; exit 0`,
+      `${real} "$@" || exit\n[ "$1" = convert ] && printf '\\001' | dd of=/proc/self/fd/3 bs=1 seek=1500001 conv=notrunc status=none; exit 0`,
     );
     // Where the image has zeros, so that the byte is another one for certain.
     await truncate(join(source.path, 'disk.img'), 0);

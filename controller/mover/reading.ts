@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import type { Clock } from '../../shared/process/clock.ts';
+import { alignedChunk, chunkSize, readChunk } from './direct.ts';
+import { CopyError, fromErrno } from './failure.ts';
+
+/** Reads files again in bounded memory: two side by side, or one for its digest. */
+
+export interface Comparison {
+  /** SHA-256 of the source's bytes; the destination's are the same. */
+  readonly digest: string;
+  /** First byte that is another one, when there is one; the digest then is of what is before. */
+  readonly differsAt?: bigint;
+}
+
+export interface ReaderOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Bytes per second of each side; 0 for no limit. */
+  readonly bandwidth: bigint;
+  /** Told of all bytes gone over so far, of all files. */
+  readonly onDone: (done: bigint) => void;
+}
+
+/** How far a digest is: the bytes of the file that are in it, and what it is of these alone. */
+export interface Mark {
+  readonly done: bigint;
+  readonly digest: string;
+}
+
+/** Which file, for people. */
+type Side = 'source' | 'destination';
+
+export interface Reader {
+  /**
+   * Reads both, at the same time, and compares the first `size` bytes, of which each has to have all.
+   * @throws CopyError when reading fails; the signal's reason when it aborts.
+   */
+  compare(source: FileHandle, destination: FileHandle, size: bigint): Promise<Comparison>;
+  /**
+   * Reads the first `size` bytes. @param onMark told of, and waited for, every {@link markEvery} bytes and at the end.
+   * @returns their SHA-256. @throws CopyError when there are fewer, or reading fails; the signal's reason when it aborts.
+   */
+  digest(file: FileHandle, size: bigint, side: Side, onMark?: (mark: Mark) => Promise<void>): Promise<string>;
+}
+
+/** Bytes between two marks. */
+export const markEvery = 16n << 20n;
+
+/** SHA-256 of nothing. */
+export const emptyDigest = createHash('sha256').digest('hex');
+
+export function createReader({ clock, signal, bandwidth, onDone }: ReaderOptions): Reader {
+  const [ours, theirs] = [createLane(), createLane()];
+  const begun = clock.elapsed();
+  let done = 0n;
+  const advance = async (bytes: number): Promise<void> => {
+    signal.throwIfAborted();
+    done += BigInt(bytes);
+    onDone(done);
+    if (bandwidth === 0n) return;
+    const due = begun + Number((done * 1000n) / bandwidth);
+    if (due > clock.elapsed()) await clock.sleep(due - clock.elapsed(), signal);
+  };
+  return {
+    compare: async (source, destination, size) => {
+      const hash = createHash('sha256');
+      const copies = theirs(destination, size, 'destination');
+      let at = 0n;
+      for await (const stretch of ours(source, size, 'source')) {
+        const copy = (await copies.next()).value ?? nothing;
+        const wanted = lengthAt(at, size);
+        const length = Math.min(wanted, stretch.length, copy.length);
+        const differs = firstDifference(stretch, copy, length);
+        hash.update(stretch.subarray(0, differs ?? length));
+        if (differs !== undefined || length < wanted)
+          return { digest: hash.digest('hex'), differsAt: at + BigInt(differs ?? length) };
+        at += BigInt(wanted);
+        await advance(wanted);
+      }
+      return { digest: hash.digest('hex') };
+    },
+    digest: async (file, size, side, onMark) => {
+      const hash = createHash('sha256');
+      let at = 0n;
+      for await (const stretch of ours(file, size, side)) {
+        hash.update(stretch);
+        if (stretch.length < lengthAt(at, size))
+          throw new CopyError('CopyVerificationFailed', `the ${side} ends at byte ${at + BigInt(stretch.length)}`);
+        at += BigInt(stretch.length);
+        if (at % markEvery === 0n && at < size) await onMark?.({ done: at, digest: hash.copy().digest('hex') });
+        await advance(stretch.length);
+      }
+      const digest = hash.digest('hex');
+      await onMark?.({ done: size, digest });
+      return digest;
+    },
+  };
+}
+
+const step = BigInt(chunkSize);
+const nothing = new Uint8Array();
+
+function lengthAt(at: bigint, size: bigint): number {
+  return size - at < step ? Number(size - at) : chunkSize;
+}
+
+/** Reads one file after the other, into memory that is there from the first one on: two chunks, so that the next is read while one is used. */
+function createLane() {
+  let chunks: [Uint8Array, Uint8Array] | undefined;
+  /** A piece is good until the next is asked for; the last is shorter than it should be, or empty, where the file ends too early. */
+  return async function* stretches(file: FileHandle, size: bigint, side: Side): AsyncGenerator<Uint8Array, undefined> {
+    let [chunk, spare] = (chunks ??= [alignedChunk(), alignedChunk()]);
+    if (size === 0n) return;
+    let reading = readAt(file, chunk, 0n, side);
+    for (let at = 0n; at < size; at += step) {
+      const wanted = lengthAt(at, size);
+      const length = Math.min(wanted, await reading);
+      const isLast = length < wanted || at + step >= size;
+      if (!isLast) reading = readAt(file, spare, at + step, side);
+      yield chunk.subarray(0, length);
+      if (isLast) return;
+      [chunk, spare] = [spare, chunk];
+    }
+  };
+}
+
+function readAt(file: FileHandle, chunk: Uint8Array, at: bigint, side: Side): Promise<number> {
+  const reading = readSide(file, chunk, at, side);
+  // Nobody may be waiting for it any more when it fails.
+  reading.catch(() => undefined);
+  return reading;
+}
+
+async function readSide(file: FileHandle, chunk: Uint8Array, at: bigint, side: Side): Promise<number> {
+  try {
+    return await readChunk(file, chunk, at);
+  } catch (error) {
+    throw fromErrno(error, `reading the ${side} again near byte ${at}`);
+  }
+}
+
+/** Index of the first byte that differs. */
+function firstDifference(a: Uint8Array, b: Uint8Array, length: number): number | undefined {
+  if (Buffer.compare(a.subarray(0, length), b.subarray(0, length)) === 0) return undefined;
+  let at = 0;
+  while (a[at] === b[at]) at += 1;
+  return at;
+}
