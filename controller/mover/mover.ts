@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DestinationStream } from 'pino';
-import type { CopyResult } from '../../shared/api/copy.ts';
+import { type CopyResult, podAddressVariable } from '../../shared/api/copy.ts';
 import type { Clock } from '../../shared/process/clock.ts';
 import { createLogger, type Logger } from '../../shared/process/log.ts';
 import { exitCodes, type Host } from '../../shared/process/run.ts';
@@ -46,8 +47,9 @@ export async function runMover(host: MoverHost, clock: Clock): Promise<number> {
   const begun = clock.elapsed();
   try {
     const order = parseOrder(argv);
-    const copied = await copy(order, contextOf(order, { host, clock, log, root, signal: interrupted.signal }));
-    conclude(log, root, succeeded(copied, (clock.elapsed() - begun) / 1000));
+    const copied = await work(order, contextOf(order, { host, clock, log, root, signal: interrupted.signal }), host);
+    if (copied === undefined) log.info('The source is not handed out any longer');
+    else conclude(log, root, succeeded(copied, (clock.elapsed() - begun) / 1000));
     return exitCodes.ok;
   } catch (error) {
     const usage = error instanceof SettingsError;
@@ -79,9 +81,18 @@ function contextOf(order: Order, { host, clock, log, root, signal }: Surrounding
   };
 }
 
+/** @returns undefined when it was an export, which was told to end. */
+async function work(order: Order, context: Context, host: MoverHost): Promise<Copied | undefined> {
+  // What talks to another pod is loaded where there is one.
+  if (order.role === 'import') return await (await import('./peer/import.ts')).importSource(order, context);
+  if (order.role === 'copy') return await copy(order, context);
+  const { exportSource } = await import('./peer/export.ts');
+  const folder = dirname(host.argv[1] ?? '');
+  await exportSource(order, context, { address: host.env[podAddressVariable], folder });
+  return undefined;
+}
+
 async function copy(order: Order, context: Context): Promise<Copied> {
-  if (order.role !== 'copy')
-    throw new CopyError('CopyToolFailed', `--role=${order.role} is not there yet`, { retry: false });
   if (order.content === 'archive') return await copyTree(order, context, localTree(context));
   const source = await localSource(order, context);
   try {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { copyPaths, diskImage, terminationLog } from '../../shared/api/copy.ts';
+import { copyKeys, copyPaths, diskImage, terminationLog } from '../../shared/api/copy.ts';
 import type { Order, VolumeMode } from './arguments.ts';
 
 /** Where things are for one copy. */
@@ -7,6 +7,8 @@ export interface Paths {
   /** The folder or the device. */
   readonly source: string;
   readonly destination: string;
+  /** Folder with the key of two pods. */
+  readonly keys: string;
   readonly terminationLog: string;
 }
 
@@ -15,6 +17,7 @@ export function pathsOf({ sourceMode, destinationMode }: Order, root: string): P
   return {
     source: join(root, copyPaths.source[sourceMode]),
     destination: join(root, copyPaths.destination[destinationMode]),
+    keys: join(root, copyKeys.folder),
     terminationLog: terminationLogAt(root),
   };
 }

@@ -38,10 +38,12 @@ export interface Reader {
    */
   compare(source: FileHandle, destination: FileHandle, size: bigint): Promise<Comparison>;
   /**
-   * Reads the first `size` bytes. @param onMark told of, and waited for, every {@link markEvery} bytes and at the end.
-   * @returns their SHA-256. @throws CopyError when there are fewer, or reading fails; the signal's reason when it aborts.
+   * Reads the first `size` bytes, and tells of their SHA-256 every {@link markEvery} bytes and at the end.
+   * @throws CopyError when there are fewer, or reading fails; the signal's reason when it aborts.
    */
-  digest(file: FileHandle, size: bigint, side: Side, onMark?: (mark: Mark) => Promise<void>): Promise<string>;
+  marks(file: FileHandle, size: bigint, side: Side): AsyncGenerator<Mark, undefined>;
+  /** The last of {@link marks}: hexadecimal SHA-256 of all of it. */
+  digest(file: FileHandle, size: bigint, side: Side): Promise<string>;
 }
 
 /** Bytes between two marks. */
@@ -62,6 +64,20 @@ export function createReader({ clock, signal, bandwidth, onDone }: ReaderOptions
     const due = begun + Number((done * 1000n) / bandwidth);
     if (due > clock.elapsed()) await clock.sleep(due - clock.elapsed(), signal);
   };
+  const marks: Reader['marks'] = async function* marks(file, size, side) {
+    const hash = createHash('sha256');
+    let at = 0n;
+    for await (const stretch of ours(file, size, side)) {
+      hash.update(stretch);
+      if (stretch.length < lengthAt(at, size))
+        throw new CopyError('CopyVerificationFailed', `the ${side} ends at byte ${at + BigInt(stretch.length)}`);
+      at += BigInt(stretch.length);
+      if (at % markEvery === 0n && at < size) yield { done: at, digest: hash.copy().digest('hex') };
+      await advance(stretch.length);
+    }
+    yield { done: size, digest: hash.digest('hex') };
+    return undefined;
+  };
   return {
     compare: async (source, destination, size) => {
       const hash = createHash('sha256');
@@ -80,20 +96,11 @@ export function createReader({ clock, signal, bandwidth, onDone }: ReaderOptions
       }
       return { digest: hash.digest('hex') };
     },
-    digest: async (file, size, side, onMark) => {
-      const hash = createHash('sha256');
-      let at = 0n;
-      for await (const stretch of ours(file, size, side)) {
-        hash.update(stretch);
-        if (stretch.length < lengthAt(at, size))
-          throw new CopyError('CopyVerificationFailed', `the ${side} ends at byte ${at + BigInt(stretch.length)}`);
-        at += BigInt(stretch.length);
-        if (at % markEvery === 0n && at < size) await onMark?.({ done: at, digest: hash.copy().digest('hex') });
-        await advance(stretch.length);
-      }
-      const digest = hash.digest('hex');
-      await onMark?.({ done: size, digest });
-      return digest;
+    marks,
+    digest: async (file, size, side) => {
+      let last = emptyDigest;
+      for await (const { digest } of marks(file, size, side)) last = digest;
+      return last;
     },
   };
 }

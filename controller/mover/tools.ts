@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../shared/process/clock.ts';
 import { CopyError, type Ending, fromEnding } from './failure.ts';
@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly files?: readonly number[];
   /** What it reads on standard input; nothing when absent. */
   readonly input?: Iterable<Uint8Array>;
+  /** What its standard input and output are, both ways; it ends soon when this does. */
+  readonly connection?: Duplex;
   /** Working directory. */
   readonly folder?: string;
   /** Told what it prints, piece by piece. */
@@ -41,20 +43,21 @@ const excerpt = 2000;
 /** @param signal aborted when the copy is to end; its reason is what is thrown then. */
 export function createTools(signal: AbortSignal, clock: Pick<Clock, 'sleep'>): Tools {
   return {
-    run: async ({ program, args }, { files = [], input, folder, onOutput, onTick } = {}) => {
+    run: async ({ program, args }, { files = [], input, connection, folder, onOutput, onTick } = {}) => {
       signal.throwIfAborted();
       const child = spawn(program, args, {
         cwd: folder,
         // Messages in English, numbers without a locale's separators.
         env: { ...process.env, LC_ALL: 'C' },
-        stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...files],
+        stdio: [input === undefined && connection === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...files],
         // A process group of its own, so that what it has started itself ends with it.
         detached: true,
       });
       const over = new AbortController();
       const ended = endOf(child);
       const said = createExcerpt();
-      child.stdout?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text));
+      if (connection === undefined) child.stdout?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text));
+      else join(connection, child);
       child.stderr?.setEncoding('utf8').on('data', (text: string) => said.add(text));
       // A tool that ends early closes the pipe; how it ended says more.
       const fed = input === undefined || child.stdin === null ? undefined : feed(input, child.stdin);
@@ -88,6 +91,18 @@ async function endOf(child: ChildProcess): Promise<Omit<Ending, 'said'>> {
 
 async function feed(input: Iterable<Uint8Array>, to: NodeJS.WritableStream): Promise<void> {
   await pipeline(Readable.from(input), to).catch(() => undefined);
+}
+
+/** Both ways, until either ends. Who has nobody at the other end any more must not wait for him. */
+function join(connection: Duplex, { stdin, stdout }: ChildProcess): void {
+  if (stdin === null || stdout === null) return;
+  for (const stream of [connection, stdin, stdout]) stream.on('error', () => undefined);
+  connection.once('close', () => {
+    stdin.destroy();
+    stdout.destroy();
+  });
+  connection.pipe(stdin);
+  stdout.pipe(connection);
 }
 
 /** SIGTERM, and SIGKILL when that was not enough. */

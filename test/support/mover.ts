@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { runMover } from '../../controller/mover/mover.ts';
 import { type CopyProgress, type CopyResult, copyPaths } from '../../shared/api/copy.ts';
-import { systemClock } from '../../shared/process/clock.ts';
+import { type Clock, systemClock } from '../../shared/process/clock.ts';
 import { startGuard } from './cluster/guard.ts';
 import { foldersOf, markerVariable, newId } from './cluster/identity.ts';
 import { run } from './csi/command.ts';
@@ -33,6 +33,8 @@ export interface Pod {
   readonly destination: Volume;
 }
 
+export type Side = 'source' | 'destination';
+
 export interface Ended {
   readonly code: number | null;
   readonly result: CopyResult;
@@ -47,6 +49,9 @@ export interface StartOptions {
   readonly tools?: string;
   /** The folders in which tools are looked for; this process's when absent. */
   readonly path?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of root, without a prefix; all when absent. */
+  readonly capabilities?: readonly string[];
 }
 
 /** How the program is started as a process of its own. */
@@ -67,12 +72,13 @@ export interface PodSite {
   readonly folder: string;
   /** @param bytes of the device. @param name of its file, below the site's folder. */
   volume(kind: VolumeKind, bytes: number, name?: string): Promise<Volume>;
-  pod(source: Volume, destination: Volume): Promise<Pod>;
+  /** @param has which of the volumes are mounted; both when absent. */
+  pod(source: Volume, destination: Volume, has?: readonly Side[]): Promise<Pod>;
   /** Starts the program, as a kubelet would. */
   start(pod: Pod, args: readonly string[], options?: StartOptions): Running;
   commandLine(pod: Pod, args: readonly string[], options?: StartOptions): CommandLine;
   /** The same within this process, which takes a second less. */
-  copy(pod: Pod, args: readonly string[]): Promise<Ended>;
+  copy(pod: Pod, args: readonly string[], clock?: Clock): Promise<Ended>;
   close(): Promise<void>;
 }
 
@@ -104,7 +110,8 @@ export async function openSite(): Promise<PodSite> {
   return {
     folder,
     volume: async (kind, bytes, at) => await makeVolume(kind, bytes, next(at ?? 'volume')),
-    pod: async (source, destination) => await makePod(next('pod'), source, destination),
+    pod: async (source, destination, has = ['source', 'destination']) =>
+      await makePod(next('pod'), { root: '', source, destination }, has),
     start,
     commandLine: (pod, args, options = {}) => commandLine(site, pod, args, options),
     copy,
@@ -124,15 +131,16 @@ async function makeVolume(kind: VolumeKind, bytes: number, base: string): Promis
   return { kind, device, file, path: base };
 }
 
-async function makePod(root: string, source: Volume, destination: Volume): Promise<Pod> {
+async function makePod(root: string, pod: Pod, has: readonly Side[]): Promise<Pod> {
   await mkdir(join(root, 'dev'), { recursive: true });
   await writeFile(join(root, 'dev/termination-log'), '', { mode: 0o666 });
   await run('chmod', '666', join(root, 'dev/termination-log'));
-  for (const [side, { kind, path }] of [['source', source] as const, ['destination', destination] as const]) {
+  for (const side of has) {
+    const { kind, path } = pod[side];
     const at = join(root, copyPaths[side][modeOf(kind)]);
     await bind(path, at, kind === 'block' ? 'file' : 'folder', kind !== 'block' && side === 'source');
   }
-  return { root, source, destination };
+  return { ...pod, root };
 }
 
 export function modeOf(kind: VolumeKind): 'Block' | 'Filesystem' {
@@ -143,7 +151,7 @@ function modesOf({ source, destination }: Pod): readonly string[] {
   return [`--source-mode=${modeOf(source.kind)}`, `--destination-mode=${modeOf(destination.kind)}`];
 }
 
-async function copy(pod: Pod, args: readonly string[]): Promise<Ended> {
+async function copy(pod: Pod, args: readonly string[], clock = systemClock): Promise<Ended> {
   let output = '';
   const stdout = {
     write: (piece: string): void => {
@@ -152,12 +160,17 @@ async function copy(pod: Pod, args: readonly string[]): Promise<Ended> {
   };
   const env = { CLONEGATE_COPY_ROOT: pod.root };
   const host = { argv: ['node', 'main.ts', ...modesOf(pod), ...args], env, stdout, on: () => 0, off: () => 0 };
-  const code = await runMover(host, systemClock);
+  const code = await runMover(host, clock);
   return { code, result: await resultOf(pod), progress: progressIn(output), output };
 }
 
+/** Empties what it is written to, for the next. */
 export async function resultOf({ root }: Pod): Promise<CopyResult> {
-  return JSON.parse(await readFile(join(root, 'dev/termination-log'), 'utf8')) as CopyResult;
+  const log = join(root, 'dev/termination-log');
+  const told = await readFile(log, 'utf8');
+  await writeFile(log, '');
+  // An export that was ended as it should has no result.
+  return JSON.parse(told === '' ? 'null' : told) as CopyResult;
 }
 
 interface ProgramSite {
@@ -172,15 +185,26 @@ function commandLine(
   args: readonly string[],
   options: StartOptions,
 ): CommandLine {
-  const { tools, path = process.env['PATH'] ?? '' } = options;
+  const { tools, path = process.env['PATH'] ?? '', env = {}, capabilities } = options;
   const file = process.execPath.startsWith(repository)
     ? join(program, process.execPath.slice(repository.length))
     : process.execPath;
+  const narrowed = capabilities === undefined ? [] : ['setpriv', `--bounding-set=${bounding(capabilities)}`, '--'];
+  const [first, ...rest] = [...narrowed, file];
   return {
-    file,
-    args: [join(program, 'controller/mover/main.ts'), ...modesOf(pod), ...args],
-    env: { PATH: tools === undefined ? path : `${tools}:${path}`, CLONEGATE_COPY_ROOT: pod.root, [markerVariable]: id },
+    file: first,
+    args: [...rest, join(program, 'controller/mover/main.ts'), ...modesOf(pod), ...args],
+    env: {
+      ...env,
+      PATH: tools === undefined ? path : `${tools}:${path}`,
+      CLONEGATE_COPY_ROOT: pod.root,
+      [markerVariable]: id,
+    },
   };
+}
+
+function bounding(capabilities: readonly string[]): string {
+  return ['-all', ...capabilities.map((name) => `+${name.toLowerCase()}`)].join(',');
 }
 
 function startMover(site: ProgramSite, pod: Pod, given: readonly string[], options: StartOptions): Running {

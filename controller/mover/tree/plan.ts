@@ -86,6 +86,31 @@ export function sync({ source, destination, found, user, order }: SyncPlan): Com
   return { program: 'rsync', args };
 }
 
+/** What the daemon calls the tree. */
+const moduleName = 'source';
+
+/** How rsync names what the export pod hands out. @param port on this machine from which a connection leads there. */
+export function originAt(port: number): string {
+  return `rsync://127.0.0.1:${port}/${moduleName}`;
+}
+
+export interface DaemonPlan {
+  readonly source: string;
+  readonly user: number;
+  /** File that says what others may do. */
+  readonly config: string;
+}
+
+/** Hands out a tree to who is at the other end of its standard input and output. */
+export function daemon({ source, user, config }: DaemonPlan): Command {
+  // Root would read as nobody; another user can be none but itself.
+  const identity = user === 0 ? ['--dparam=uid=0', '--dparam=gid=0'] : [];
+  return {
+    program: 'rsync',
+    args: ['--server', '--daemon', `--config=${config}`, `--dparam=path=${source}`, ...identity, '.'],
+  };
+}
+
 /** Prints what differs by type, mode, owner, time, ACL, extended attribute or hard link, and changes nothing. */
 export function comparison({ source, destination, user }: Omit<SyncPlan, 'order' | 'found'>): Command {
   return {

@@ -18,7 +18,7 @@ export interface TreeSource {
   entries(): AsyncGenerator<SourceEntry, unknown>;
 }
 
-export interface SourceEntry extends Description {
+export interface SourceEntry extends Pick<Description, 'path' | 'text'> {
   /**
    * Reads the content again, and that of its copy. @returns the SHA-256 of both.
    * @throws CopyError when they are not the same.

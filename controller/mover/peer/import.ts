@@ -1,0 +1,65 @@
+import type { Order } from '../arguments.ts';
+import type { Context, Copied } from '../context.ts';
+import { CopyError } from '../failure.ts';
+import { copyImage } from '../image/copy.ts';
+import { remoteImage } from '../image/remote.ts';
+import { createTools } from '../tools.ts';
+import { copyTree } from '../tree/copy.ts';
+import { remoteTree } from '../tree/remote.ts';
+import { connectPeer, type Peer } from './client.ts';
+import { readKey } from './key.ts';
+import { openTunnel } from './tunnel.ts';
+
+/** Copies what another pod hands out. */
+
+/** @throws CopyError when it fails; where the other pod is the cause, with what it says of it. */
+export async function importSource(order: Order, context: Context): Promise<Copied> {
+  const { clock, log, paths, signal } = context;
+  const key = await readKey(paths.keys);
+  const peer = await connectPeer({ address: order.peer, key, clock, signal, log });
+  try {
+    // Whatever is under way ends when the other pod does.
+    const both = AbortSignal.any([signal, peer.lost]);
+    return await copyFrom(peer, order, { ...context, signal: both, tools: createTools(both, clock) });
+  } catch (error) {
+    throw await causeOf(error, peer, context);
+  } finally {
+    peer.close();
+  }
+}
+
+async function copyFrom(peer: Peer, order: Order, context: Context): Promise<Copied> {
+  const facts = await peer.facts();
+  if (facts.kind === 'image' && order.content === 'kubevirt')
+    return await copyImage(order, context, await remoteImage(facts.size, peer, order.peer, context));
+  if (facts.kind !== 'tree' || order.content !== 'archive')
+    throw new CopyError('CopyToolFailed', `the export pod hands out another content than ${order.content}`, {
+      retry: false,
+    });
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  const tunnel = await openTunnel(
+    async () => await peer.rsync(),
+    (error) => failed.abort(error),
+  );
+  try {
+    const within = { ...context, signal, tools: createTools(signal, context.clock) };
+    return await copyTree(order, within, remoteTree(facts, peer, tunnel.port));
+  } finally {
+    tunnel.close();
+  }
+}
+
+/** Milliseconds in which the other pod's own words come, when it ends and a tool of ours sees no more than that its connection did. */
+const lastWords = 2000;
+
+async function causeOf(error: unknown, { lost }: Peer, { clock, signal }: Context): Promise<unknown> {
+  const ambiguous = error instanceof CopyError && (error.reason === 'CopyIOError' || error.reason === 'CopyToolFailed');
+  if (!ambiguous || signal.aborted) return error;
+  try {
+    await clock.sleep(lastWords, lost);
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
