@@ -48,8 +48,11 @@ export const qemuId = 107;
  */
 export const archiveCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETFCAP'] as const;
 
-/** The same where a tree is only handed out: all of it is to be read, and rsync's daemon sets its groups whatever they are. */
-export const exportCapabilities = ['DAC_OVERRIDE', 'SETGID'] as const;
+/**
+ * The same where a tree is only handed out: all of it is to be read, and rsync's daemon sets its groups, whatever they are, and locks itself
+ * into the tree.
+ */
+export const exportCapabilities = ['DAC_OVERRIDE', 'SETGID', 'SYS_CHROOT'] as const;
 
 /** One line on standard output, JSON, at most every second, beside the program's log lines: told apart by `"copy":"progress"`. */
 export interface CopyProgress {

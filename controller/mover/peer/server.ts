@@ -61,7 +61,8 @@ export async function startServer({ address, key, offering, clock, log }: Server
   server.on('upgrade', (request, connection, head) => {
     join(offering, request, connection, head).catch((error: unknown) => {
       log.info({ err: error }, 'A connection of rsync ended before it was done');
-      connection.destroy();
+      // After what rsync has said last, which may still be under way.
+      connection.end();
     });
   });
   await listen(server, address);

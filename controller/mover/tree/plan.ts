@@ -32,8 +32,11 @@ export function bulkCopy(destination: string, { preallocation }: Pick<Order, 'pr
   };
 }
 
-/** What a tree is made of, for rsync. Device nodes are refused before; one that comes meanwhile is left out and told of. */
-const everything = ['-aHAX', '--numeric-ids', '--no-devices'];
+/**
+ * What a tree is made of, for rsync. Device nodes are refused before; one that comes meanwhile is left out and told of. What a sender in another
+ * pod cannot read is to be told here, and not there.
+ */
+const everything = ['-aHAX', '--numeric-ids', '--no-devices', '--stderr=client'];
 
 function filters(user: number): readonly string[] {
   const attributes =
@@ -103,12 +106,10 @@ export interface DaemonPlan {
 
 /** Hands out a tree to who is at the other end of its standard input and output. */
 export function daemon({ source, user, config }: DaemonPlan): Command {
-  // Root would read as nobody; another user can be none but itself.
-  const identity = user === 0 ? ['--dparam=uid=0', '--dparam=gid=0'] : [];
-  return {
-    program: 'rsync',
-    args: ['--server', '--daemon', `--config=${config}`, `--dparam=path=${source}`, ...identity, '.'],
-  };
+  // Root would read as nobody, and only root can see to it that no link leads out; another user can be none but itself.
+  const identity = user === 0 ? ['uid=0', 'gid=0', 'use chroot=yes'] : ['use chroot=no'];
+  const parameters = [`path=${source}`, ...identity].map((parameter) => `--dparam=${parameter}`);
+  return { program: 'rsync', args: ['--server', '--daemon', `--config=${config}`, ...parameters, '.'] };
 }
 
 /** Prints what differs by type, mode, owner, time, ACL, extended attribute or hard link, and changes nothing. */
