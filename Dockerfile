@@ -16,7 +16,7 @@ RUN node image/main.ts /app
 FROM ${TOOLS_IMAGE} AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends qemu-utils rsync
 COPY image/tools.sh /
-RUN sh /tools.sh /tools /usr/bin/qemu-img /usr/bin/rsync /usr/bin/cp /usr/bin/sync /usr/bin/xargs
+RUN sh /tools.sh /tools /usr/bin/qemu-img /usr/bin/qemu-nbd /usr/bin/rsync /usr/bin/cp /usr/bin/sync /usr/bin/xargs
 
 FROM ${RUN_IMAGE}
 ARG VERSION=0.1.0

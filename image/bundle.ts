@@ -1,5 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { thirdParty } from './licences.ts';
 
@@ -13,17 +13,19 @@ export interface BundleOptions {
   readonly root: string;
   /** Name → main file, relative to `root`. */
   readonly programs: Readonly<Record<string, string>>;
+  /** Files that they read at run time, relative to `root`. */
+  readonly data?: readonly string[];
   /** Made when it is not there; what else lies in it stays. */
   readonly to: string;
 }
 
 /**
- * Writes `<name>.mjs` for each program, what several share (or load only when they need it) into `chunks/`, and `THIRD-PARTY.txt`.
+ * Writes `<name>.mjs` for each program, what several share (or load only when they need it) into `chunks/`, the data, and `THIRD-PARTY.txt`.
  * Neither names nor lines are shortened: a stack trace is to be read without a map, and who looks up its line finds the name of the
  * source file above it.
  * @throws Error when a program or a licence text of a package cannot be found.
  */
-export async function bundle({ root, programs, to }: BundleOptions): Promise<Metafile> {
+export async function bundle({ root, programs, data = [], to }: BundleOptions): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: { ...programs },
@@ -44,6 +46,7 @@ export async function bundle({ root, programs, to }: BundleOptions): Promise<Met
     logLevel: 'warning',
   });
   await mkdir(to, { recursive: true });
+  for (const file of data) await copyFile(join(root, file), join(to, basename(file)));
   await writeFile(join(to, 'THIRD-PARTY.txt'), await thirdParty(root, partsOf(metafile)));
   return metafile;
 }

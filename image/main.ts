@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.ts';
-import { programs } from './programs.ts';
+import { data, programs } from './programs.ts';
 
 /** Bundles the programs into a folder, for the image: `node image/main.ts FOLDER`. */
 
@@ -12,7 +12,7 @@ async function main([to, ...rest]: readonly string[]): Promise<void> {
     process.exitCode = exitUsage;
     return;
   }
-  await bundle({ root: fileURLToPath(new URL('..', import.meta.url)), programs, to });
+  await bundle({ root: fileURLToPath(new URL('..', import.meta.url)), programs, data, to });
 }
 
 await main(process.argv.slice(2));

@@ -5,3 +5,6 @@ export const programs = {
   copy: 'controller/mover/main.ts',
   hooks: 'hooks/main.ts',
 } as const satisfies Readonly<Record<string, string>>;
+
+/** What they read at run time: a copy of it lies beside them. */
+export const data = ['controller/mover/rsyncd.conf'] as const;
