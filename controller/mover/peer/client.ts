@@ -168,10 +168,11 @@ function unreachable(line: Line, error: unknown): CopyError {
   return new CopyError('CopyPeerUnreachable', `${nameOf(line)} ${what}: ${words}`, { cause: error });
 }
 
-/** Whether TLS failed by what was said, not by how it was sent: who does not have the key now will not have it later. */
+/** Whether it failed by what the other side said, and not on the way there: who does not have the key now will not have it later. */
 function isStranger(error: unknown): boolean {
   const { cause = error } = error instanceof CopyError ? error : {};
   if (!(cause instanceof Error) || !('code' in cause)) return false;
-  const code = String(cause.code);
-  return code === 'EPROTO' || /^(?:ERR_SSL|ERR_TLS|HPE)_|CERT/u.test(code);
+  // The kernel's errors tell of the call that failed. What TLS says may come as one of them, and a reset as none.
+  const isKernels = 'syscall' in cause && cause.code !== 'EPROTO';
+  return !isKernels && cause.code !== 'ECONNRESET' && cause.code !== 'ABORT_ERR';
 }
