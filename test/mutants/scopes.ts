@@ -160,7 +160,14 @@ export const scopes: readonly Scope[] = [
   },
   {
     file: 'controller/mover/image/plan.ts',
-    parts: { inspection: ['rows'], reservation: ['lists'], conversionOf: ['lists'], ...functions },
+    parts: {
+      inspection: ['rows'],
+      reservation: ['lists'],
+      local: ['lists'],
+      remote: ['lists'],
+      serving: ['lists'],
+      ...functions,
+    },
     tests: inMover('image-plan'),
   },
   {
@@ -172,6 +179,7 @@ export const scopes: readonly Scope[] = [
       filters: ['lists'],
       sync: ['lists'],
       comparison: ['lists'],
+      daemon: ['lists'],
       ends: ['lists'],
       flush: ['lists'],
       ...functions,

@@ -6,6 +6,7 @@ import {
   progressIn,
   requireRoom,
   reservation,
+  serving,
   sizeFrom,
   sizeWanted,
 } from '../../../../controller/mover/image/plan.ts';
@@ -27,7 +28,7 @@ describe('qemu-img', () => {
 
   test('works on the images that are open already, and looks for none by name', () => {
     expect(inspection.args.at(-1)).toBe('/proc/self/fd/3');
-    expect(argsOf(file)).toMatch(/ \/proc\/self\/fd\/3 \/proc\/self\/fd\/4$/u);
+    expect(argsOf(file)).toMatch(/ \/proc\/self\/fd\/4 \/proc\/self\/fd\/3$/u);
     // -n: into the image that there is.
     expect(argsOf(file)).toMatch(/^convert (?:.* )?-n /u);
   });
@@ -41,7 +42,7 @@ describe('qemu-img', () => {
   test('reserves every block of the open file, and writes none', () => {
     const { program, args } = reservation(1_048_577n);
     expect([program, ...args].join(' ')).toBe(
-      'qemu-img create -q -f raw -o preallocation=falloc /proc/self/fd/4 1048577',
+      'qemu-img create -q -f raw -o preallocation=falloc /proc/self/fd/3 1048577',
     );
   });
 
@@ -84,6 +85,57 @@ describe('qemu-img', () => {
     expect(progressIn('    (0.00/100%)\r    (12.34/100%)\r')).toBe(1234n);
     expect(progressIn('    (100.00/100%)\r\n')).toBe(10_000n);
     expect(progressIn('    (12.3')).toBeUndefined();
+  });
+});
+
+describe('an image of another pod', () => {
+  const remote = { address: 'fd00::7', keys: '/keys' };
+
+  test('is read by qemu-img as raw bytes of the one export, with the key and in no other way', () => {
+    const { args } = conversion({ source: remote, destination: file, order: { ...order, bandwidth: 7n } });
+    expect(args).toEqual([
+      'convert',
+      '-p',
+      '-n',
+      '-O',
+      'raw',
+      '--object',
+      'tls-creds-psk,id=key,endpoint=client,dir=/keys,username=clonegate',
+      '--image-opts',
+      '-t',
+      'none',
+      '--target-is-zero',
+      '-r',
+      '7',
+      'driver=raw,file.driver=nbd,file.server.type=inet,file.server.host=fd00::7,file.server.port=10809,file.tls-creds=key,file.export=source',
+      '/proc/self/fd/3',
+    ]);
+  });
+
+  test('is handed out by qemu-nbd for reading, at one address, with the key, until it is ended', () => {
+    expect(serving(file, remote)).toEqual({
+      program: 'qemu-nbd',
+      args: [
+        '--read-only',
+        '--persistent',
+        '--shared=8',
+        '--format=raw',
+        '--cache=none',
+        '--bind=fd00::7',
+        '--port=10809',
+        '--export-name=source',
+        '--object',
+        'tls-creds-psk,id=key,endpoint=server,dir=/keys',
+        '--tls-creds=key',
+        '/proc/self/fd/3',
+      ],
+    });
+    expect(serving({ ...file, direct: false }, remote).args).toContain('--cache=writeback');
+  });
+
+  test('has its key in a folder of any name', () => {
+    const { args } = serving(file, { ...remote, keys: '/a,dir=/b' });
+    expect(args).toContain('tls-creds-psk,id=key,endpoint=server,dir=/a,,dir=/b');
   });
 });
 

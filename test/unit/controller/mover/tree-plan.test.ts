@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest';
 import {
   bulkCopy,
   comparison,
+  daemon,
   type Found,
   flush,
+  originAt,
   progressIn,
   requireComplete,
   sync,
@@ -116,4 +118,43 @@ test('cp makes holes or none, and takes names as they are', () => {
   expect(bulkCopy('/destination', { preallocation: false }).args).toContain('--sparse=always');
   expect(bulkCopy('/destination', { preallocation: true }).args).toContain('--sparse=never');
   expect(bulkCopy('/destination', { preallocation: false }).args.at(-1)).toBe('--');
+});
+
+describe("rsync's daemon", () => {
+  const plan = { source: '/source', config: '/app/rsyncd.conf', user: 0 };
+
+  test('stays root in a pod, where it reads what belongs to others, and locks itself in', () => {
+    expect(daemon(plan)).toEqual({
+      program: 'rsync',
+      args: [
+        '--server',
+        '--daemon',
+        '--config=/app/rsyncd.conf',
+        '--dparam=path=/source',
+        '--dparam=uid=0',
+        '--dparam=gid=0',
+        '--dparam=use chroot=yes',
+        '.',
+      ],
+    });
+  });
+
+  test('is as another user what it is', () => {
+    const { args } = daemon({ ...plan, user: 107 });
+    expect(args).toContain('--dparam=use chroot=no');
+    expect(args.join(' ')).not.toMatch(/[ug]id=/u);
+  });
+
+  test('is read from by a port of this pod', () => {
+    const { args } = sync({
+      destination: '/destination',
+      user: 0,
+      found: 'nothing',
+      source: originAt(7),
+      order: { preallocation: false, bandwidth: 0n },
+    });
+    expect(args.slice(-3)).toEqual(['--', 'rsync://127.0.0.1:7/source/', '/destination/']);
+    // What it cannot read is to be told at this end.
+    expect(args).toContain('--stderr=client');
+  });
 });
