@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { programs } from '../../../image/programs.ts';
+import { data, programs } from '../../../image/programs.ts';
 import manifest from '../../../package.json' with { type: 'json' };
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
@@ -88,6 +88,8 @@ describe('the image', () => {
     );
     expect(found).toBe('');
     expect(readFileSync(join(rootfs, 'app/THIRD-PARTY.txt'), 'utf8')).toContain('\nfastify 5.');
+    for (const file of data)
+      expect(readFileSync(join(rootfs, 'app', basename(file)))).toEqual(readFileSync(join(checkout, file)));
     const documented = readdirSync(join(rootfs, 'usr/share/doc'));
     expect(documented).toEqual(expect.arrayContaining(['qemu-utils', 'rsync', 'zlib1g']));
   });
@@ -146,7 +148,7 @@ describe('the tools in it', () => {
   });
 
   it('are there with all they need', async () => {
-    expect(tools).toContain('/usr/bin/qemu-img');
+    expect(tools).toEqual(expect.arrayContaining(['/usr/bin/qemu-img', '/usr/bin/qemu-nbd']));
     for (const program of tools) expect(await tool(program, '--version')).toMatch(/ \d+\.\d+/);
   });
 

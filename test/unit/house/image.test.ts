@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { programs } from '../../../image/programs.ts';
+import { data, programs } from '../../../image/programs.ts';
 import manifest from '../../../package.json' with { type: 'json' };
 import { allowed } from '../../support/image/context.ts';
 
@@ -35,6 +35,12 @@ describe('.dockerignore', () => {
   it.each(Object.entries(programs))('lets through what %s is made of', (_, main) => {
     expect(existsSync(join(root, main))).toBe(true);
     expect(allowed()).toContain(main.split('/')[0]);
+  });
+
+  it.each(data)('lets through %s, which lies beside the program that reads it', (file) => {
+    expect(existsSync(join(root, file))).toBe(true);
+    expect(allowed()).toContain(file.split('/')[0]);
+    expect(Object.values(programs).map((main) => dirname(main))).toContain(dirname(file));
   });
 
   it('lets through only what there is', () => {
