@@ -1,3 +1,4 @@
+import { copyPorts } from '../../../shared/api/copy.ts';
 import type { Order } from '../arguments.ts';
 import type { Context, Copied } from '../context.ts';
 import { CopyError } from '../failure.ts';
@@ -8,6 +9,7 @@ import { copyTree } from '../tree/copy.ts';
 import { remoteTree } from '../tree/remote.ts';
 import { connectPeer, type Peer } from './client.ts';
 import { readKey } from './key.ts';
+import { knock } from './patience.ts';
 import { openTunnel } from './tunnel.ts';
 
 /** Copies what another pod hands out. */
@@ -22,7 +24,7 @@ export async function importSource(order: Order, context: Context): Promise<Copi
     const both = AbortSignal.any([signal, peer.lost]);
     return await copyFrom(peer, order, { ...context, signal: both, tools: createTools(both, clock) });
   } catch (error) {
-    throw await causeOf(error, peer, context);
+    throw await causeOf(error, peer, order, context);
   } finally {
     peer.close();
   }
@@ -50,16 +52,25 @@ async function copyFrom(peer: Peer, order: Order, context: Context): Promise<Cop
   }
 }
 
-/** Milliseconds in which the other pod's own words come, when it ends and a tool of ours sees no more than that its connection did. */
+/** Milliseconds for the other pod's own words, when it ends and a tool of ours sees no more than that its connection did: they are on their way. */
 const lastWords = 2000;
+/** The same when it does not listen any more: then it will end, and however busy it is, it is worth waiting for why. */
+const lastBreath = 30_000;
 
-async function causeOf(error: unknown, { lost }: Peer, { clock, signal }: Context): Promise<unknown> {
+/** @returns why a copy failed: what the other pod tells, where that it ended is all that was seen here. */
+async function causeOf(error: unknown, { lost }: Peer, order: Order, { clock, signal }: Context): Promise<unknown> {
   const ambiguous = error instanceof CopyError && (error.reason === 'CopyIOError' || error.reason === 'CopyToolFailed');
   if (!ambiguous || signal.aborted) return error;
   try {
-    await clock.sleep(lastWords, lost);
+    await clock.sleep((await listens(order)) ? lastWords : lastBreath, lost);
     return error;
   } catch (cause) {
     return cause;
   }
+}
+
+async function listens({ peer, content }: Order): Promise<boolean> {
+  const ports = content === 'kubevirt' ? [copyPorts.control, copyPorts.nbd] : [copyPorts.control];
+  const knocks = await Promise.allSettled(ports.map(async (port) => await knock(peer, port)));
+  return knocks.every(({ status }) => status === 'fulfilled');
 }

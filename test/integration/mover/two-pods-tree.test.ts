@@ -145,7 +145,7 @@ test('what the storage of the source says is what the import says', async () => 
     'if=/dev/urandom',
     `of=${join(broken.path, 'big')}`,
     'bs=1M',
-    'count=32',
+    'count=16',
     'oflag=direct',
     'conv=fsync',
   );
