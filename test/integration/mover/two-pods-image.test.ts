@@ -133,6 +133,19 @@ describe('an export', () => {
     expect(await importing.ended).toMatchObject({ code: 1, result });
   });
 
+  test('whose qemu-nbd is gone is asked why, when qemu-img saw no more than that it cannot read', async () => {
+    const two = await makePair(site, device, newFolder);
+    const other = startExport(site, two, [kubevirt]);
+    const tools = join(site.folder, 'blaming');
+    await mkdir(tools);
+    const words = 'qemu-img: error while reading at byte 0: Input/output error';
+    const script = `#!/bin/sh\nread tool rest < /proc/${other.pid}/task/${other.pid}/children\nkill -9 $tool\necho "${words}" >&2\nexit 1\n`;
+    await writeFile(join(tools, 'qemu-img'), script, { mode: 0o755 });
+    const { result } = await site.start(two.importer, [...two.args, kubevirt], { tools }).ended;
+    expect(result).toMatchObject({ reason: 'CopyToolFailed', message: expect.stringContaining('qemu-nbd was ended') });
+    expect((await other.ended).code).toBe(1);
+  });
+
   test('that is told to end leaves nothing, has no result, and tells the import', async () => {
     await begin();
     const tool = await toolOf(exporting);
