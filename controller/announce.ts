@@ -7,6 +7,7 @@ import type { Logger } from '../shared/process/log.ts';
 import type { Metrics } from '../shared/process/metrics.ts';
 import { conditionOf } from './conditions.ts';
 import { rateOf } from './copy/progress.ts';
+import type { Copied } from './copy/record.ts';
 import { type Observed, targetRef } from './observe.ts';
 import type { Telling } from './status.ts';
 import type { Happening } from './steps/step.ts';
@@ -26,6 +27,7 @@ export interface Ears {
     | 'copyBytes'
     | 'copyDuration'
     | 'copyFailures'
+    | 'copiesOverNetwork'
   >;
 }
 
@@ -75,15 +77,31 @@ export function announce({ recorder, log, metrics }: Ears, o: Observed, plan: Te
 }
 
 /** What became of a copy. That one failed is an event by the wait that follows. */
-export function announceHappening({ recorder, log, metrics }: Ears, o: Observed, happening: Happening): void {
-  const { volume } = o;
-  if (happening.what === 'copy-failed') {
-    const { reason, message } = happening;
-    metrics.copyFailures.inc({ reason });
-    log.warn({ dataVolume: volume, reason, why: message }, 'Copy failed');
-    return;
+export function announceHappening(ears: Ears, o: Observed, happening: Happening): void {
+  switch (happening.what) {
+    case 'copied':
+      return announceCopied(ears, o, happening.copied);
+    case 'copy-parted':
+      return announceParted(ears, o, happening.why);
+    case 'copy-failed': {
+      const { reason, message } = happening;
+      ears.metrics.copyFailures.inc({ reason });
+      ears.log.warn({ dataVolume: o.volume, reason, why: message }, 'Copy failed');
+    }
   }
-  const { bytes, seconds, digest } = happening.copied;
+}
+
+function announceParted({ recorder, log, metrics }: Ears, o: Observed, why: string): void {
+  const means = 'one has the source and the other the target, and they talk over TLS with a key of this copy alone';
+  const note = `two pods copy, over the network: ${means}; for ${why}`;
+  recorder.emit({ type: 'Normal', reason: 'CopyOverNetwork', note, ...about(o), action: 'Clone' });
+  metrics.copiesOverNetwork.inc();
+  log.info({ dataVolume: o.volume, why }, 'Copy takes two pods');
+}
+
+function announceCopied({ recorder, log, metrics }: Ears, o: Observed, whole: Copied): void {
+  const { volume } = o;
+  const { bytes, seconds, digest } = whole;
   const rate = rateOf(seconds > 0 ? Number(bytes) / seconds : 0);
   const verified = digest === undefined ? '' : `, read again and compared (${digest})`;
   const note = `${bytes} bytes copied in ${seconds.toFixed(1)} s, ${rate}${verified}`;

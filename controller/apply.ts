@@ -1,4 +1,4 @@
-import { type KubeObject, keyOf } from '../shared/api/objects.ts';
+import { type KubeObject, keyOf, type Secret } from '../shared/api/objects.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
 import { ApiError, isAlreadyExists, isConflict, isForbidden, isNotFound, isRetryable } from '../shared/kube/errors.ts';
 import { getIfExists } from '../shared/kube/get.ts';
@@ -8,7 +8,7 @@ import type { CreateEffect, DeleteEffect, Effect, PatchEffect } from './effects.
 import type { Expectations } from './expectations.ts';
 import { type Wait, waitFor } from './steps/step.ts';
 
-/** The only writer: carries effects out in order, and tells the expectations what it wrote. */
+/** The only writer: carries effects out in order, and tells the expectations what it wrote. What it makes up itself, keys, it tells nobody. */
 
 export type Applied =
   /** Everything is written. */
@@ -26,8 +26,9 @@ export interface Applier {
 type Expecting = Pick<Expectations, 'expect' | 'expectGone'>;
 type Writer = Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove'>;
 
-export function createApplier(client: Writer, expectations: Expecting): Applier {
-  const hand = new Hand(client, expectations);
+/** @param newKey makes the text of a key; who makes no Secrets needs none. */
+export function createApplier(client: Writer, expectations: Expecting, newKey: () => string = keyless): Applier {
+  const hand = new Hand(client, expectations, newKey);
   return {
     apply: async (key, effects, options = {}) => {
       for (const effect of effects) {
@@ -39,13 +40,19 @@ export function createApplier(client: Writer, expectations: Expecting): Applier 
   };
 }
 
+function keyless(): never {
+  throw new Error('this writer makes no keys');
+}
+
 class Hand {
   readonly #client: Writer;
   readonly #expectations: Expecting;
+  readonly #newKey: () => string;
 
-  constructor(client: Writer, expectations: Expecting) {
+  constructor(client: Writer, expectations: Expecting, newKey: () => string) {
     this.#client = client;
     this.#expectations = expectations;
+    this.#newKey = newKey;
   }
 
   async carryOut(key: string, effect: Effect, options: CallOptions): Promise<Applied> {
@@ -60,15 +67,23 @@ class Hand {
   }
 
   async #create(key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> {
-    const { resource, object } = effect;
+    const { resource, unseen } = effect;
     try {
-      this.#expectations.expect(key, resource, await this.#client.create(resource, object, options));
+      const made = await this.#client.create(resource, this.#complete(effect), options);
+      if (unseen !== true) this.#expectations.expect(key, resource, made);
       return { kind: 'written' };
     } catch (error) {
-      if (isAlreadyExists(error)) return await this.#adopt(key, effect, options);
+      if (isAlreadyExists(error))
+        return unseen === true ? { kind: 'written' } : await this.#adopt(key, effect, options);
       // Not the object's fault: others have written to a quota at the same time.
       return isConflict(error) ? { kind: 'stale' } : refusal(error, resource);
     }
+  }
+
+  #complete({ object, newKey }: CreateEffect): KubeObject {
+    if (newKey === undefined) return object;
+    const secret: Secret = { ...object, data: { [newKey]: Buffer.from(this.#newKey()).toString('base64') } };
+    return secret;
   }
 
   /** Made by us, and only the answer was lost; or by somebody else, and then it is not touched. */

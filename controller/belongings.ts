@@ -4,6 +4,7 @@ import { standingOf } from '../shared/decision/fallback.ts';
 import {
   type Children,
   copyPodName,
+  exportPodName,
   hasFinalizer,
   helperName,
   isChild,
@@ -38,9 +39,11 @@ export function childrenOf(stores: Stores, uid: string): Children {
   const [moving] = ownedBy(stores.persistentVolumes, uid);
   const helpers = named(ownedBy(stores.pods, uid), helperName(uid));
   const [copyPod] = named(ownedBy(stores.pods, uid), copyPodName(uid));
+  const [exportPod] = named(ownedBy(stores.pods, uid), exportPodName(uid));
   const snapshots = snapshotsFor(stores, uid);
   const disposable = snapshots.filter((snapshot) => !sharersOf(snapshot).some((other) => needs(stores, other, uid)));
-  return { temporary, restored, moving, helpers, copyPod, snapshot: preferred(stores, uid, snapshots), disposable };
+  const snapshot = preferred(stores, uid, snapshots);
+  return { temporary, restored, moving, helpers, copyPod, exportPod, snapshot, disposable };
 }
 
 /**

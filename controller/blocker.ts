@@ -9,8 +9,8 @@ import type { Wait } from './steps/step.ts';
  */
 export function blockerOf(o: Observed, wait: Wait): ObjectReference | undefined {
   const object = wait.on ?? (wait.reason === 'CloneSourceInUse' ? firstWriter(o) : undefined);
-  const { temporary, restored, snapshot, helpers, copyPod } = o.children;
-  const children = [temporary, restored, snapshot, copyPod, ...helpers].map((child) => child?.metadata.uid);
+  const { temporary, restored, snapshot, helpers, copyPod, exportPod } = o.children;
+  const children = [temporary, restored, snapshot, copyPod, exportPod, ...helpers].map((child) => child?.metadata.uid);
   const ours = object?.uid !== undefined && children.includes(object.uid);
   return ours || object?.namespace === o.volume.metadata.namespace ? object : undefined;
 }

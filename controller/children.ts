@@ -29,8 +29,15 @@ export interface Children {
   readonly restored: Stored<PersistentVolumeClaim> | undefined;
   /** The pod that copies the source's bytes into the temporary claim. */
   readonly copyPod: Stored<Pod> | undefined;
+  /** The pod that hands the source's bytes to the copy pod over the network, where no node reaches both volumes. */
+  readonly exportPod: Stored<Pod> | undefined;
   /** The volume that is being handed over. It is not a child, but it carries our marks until it is the target's like any other. */
   readonly moving: Stored<PersistentVolume> | undefined;
+}
+
+/** The pods of a copy, which has one or two. */
+export function copyPodsOf({ copyPod, exportPod }: Children): readonly Stored<Pod>[] {
+  return [copyPod, exportPod].filter((pod) => pod !== undefined);
 }
 
 const prefix = 'clonegate';
@@ -47,6 +54,13 @@ export const helperName = (uid: string): string => `${prefix}-pod-${uid}`;
 export const restoredName = (uid: string): string => `${prefix}-source-${uid}`;
 /** 51 characters. */
 export const copyPodName = (uid: string): string => `${prefix}-copy-${uid}`;
+/** 53 characters. */
+export const exportPodName = (uid: string): string => `${prefix}-export-${uid}`;
+/** 51 characters; of the Secret with the key that the two pods know each other by. One for each temporary claim. */
+export const copyKeyName = (temporaryUid: string): string => `${prefix}-keys-${temporaryUid}`;
+/** 53 characters; of the NetworkPolicy of one of them. */
+export const copyPolicyName = (temporaryUid: string, role: 'export' | 'import'): string =>
+  `${prefix}-${role}-${temporaryUid}`;
 
 /** Whether a snapshot of this name was taken on the way of some clone. */
 export function isSnapshotName(name: string): boolean {

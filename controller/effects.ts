@@ -10,6 +10,10 @@ export interface CreateEffect {
   readonly object: KubeObject;
   /** An object that exists already under the name counts as ours only when it belongs to the DataVolume of this uid. */
   readonly ownerUid: string;
+  /** Of a Secret: the entry that the writer puts a new key into. No plan knows a key. */
+  readonly newKey?: string;
+  /** Nothing but this is ever done with it, nor is it looked at: what exists under the name is taken for it. */
+  readonly unseen?: true;
 }
 
 export interface PatchEffect {

@@ -26,7 +26,7 @@ const readAnnotations: ReadonlySet<string> = new Set([
   annotations.copyAttempt,
   annotations.copiesInto,
 ]);
-const readLabels: ReadonlySet<string> = new Set([labels.ownerUid, labels.managedBy]);
+const readLabels: ReadonlySet<string> = new Set([labels.ownerUid, labels.managedBy, labels.copyRole]);
 
 export function leanClaim({ metadata, spec, status }: Stored<PersistentVolumeClaim>): Stored<PersistentVolumeClaim> {
   return { metadata: leanMeta(metadata), ...present({ spec, status }) };
@@ -67,11 +67,12 @@ export function leanHelper(pod: Stored<Pod>): Stored<Pod> {
 /** Those that tell why a pod does not run, and who ended it. */
 const readConditions: ReadonlySet<string> = new Set(['PodScheduled', 'DisruptionTarget']);
 
-function leanStatus({ phase, reason, message, conditions, containerStatuses }: PodStatus): PodStatus {
+function leanStatus({ phase, reason, message, podIP, conditions, containerStatuses }: PodStatus): PodStatus {
   return present({
     phase,
     reason,
     message,
+    podIP,
     conditions: conditions?.filter(({ type }) => readConditions.has(type)),
     containerStatuses: containerStatuses?.map(({ name, state }) => ({ name, ...present({ state }) })),
   });

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { reporters } from '../shared/api/names.ts';
 import { policyFactsOf } from '../shared/decision/facts.ts';
 import { type Client, createClient, type Watcher } from '../shared/kube/client.ts';
@@ -17,6 +17,7 @@ import type { Settings } from '../shared/process/settings.ts';
 import { accessPolicyOf } from '../shared/trust/access.ts';
 import { createIdentityKeeper, untilOpen } from '../shared/trust/keeper.ts';
 import { openVerifyingKeys, type VerifyingKeys } from '../shared/trust/keyring.ts';
+import { createKey } from './copy/key.ts';
 import { copyPolicyOf } from './copy/policy.ts';
 import { createExpectations } from './expectations.ts';
 import { createLeading } from './lead.ts';
@@ -99,6 +100,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     access,
     executor: settings.executor,
     limits: settings,
+    newKey: () => createKey(randomBytes),
     copyProgressInterval: settings.copyProgressInterval,
     turns,
     sharing: createSharing(stores, clock),

@@ -47,6 +47,8 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Ears['metrics'];
+  /** Makes the text of a key for the two pods of a copy. */
+  readonly newKey: () => string;
   /** Milliseconds between two questions how far a copy is. */
   readonly copyProgressInterval: number;
 }
@@ -87,9 +89,9 @@ class Pass {
   readonly #progress: ProgressReader;
 
   constructor(around: Surroundings) {
-    const { client, expectations, clock, log, limits, copyProgressInterval: interval } = around;
+    const { client, expectations, clock, log, limits, newKey, copyProgressInterval: interval } = around;
     this.#around = around;
-    this.#applier = createApplier(client, expectations);
+    this.#applier = createApplier(client, expectations, newKey);
     this.#waiting = createWaiting({ evidence: createEvidence(client, clock, log), clock, limits });
     this.#progress = createProgressReader({ client, clock, log, interval });
   }

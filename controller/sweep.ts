@@ -26,6 +26,7 @@ import type { Metrics } from '../shared/process/metrics.ts';
 import { type Applier, createApplier } from './apply.ts';
 import {
   copyPodName,
+  exportPodName,
   hasFinalizer,
   helperName,
   isChild,
@@ -87,7 +88,7 @@ function ownersOf(object: KubeObject): readonly string[] {
 }
 
 const rows: readonly Row[] = [
-  child(pods, [helperName, copyPodName], (stores) => stores.pods),
+  child(pods, [helperName, copyPodName, exportPodName], (stores) => stores.pods),
   child(claims, [temporaryName, restoredName], (stores) => stores.claims),
   {
     ...child(volumeSnapshots, [snapshotName], (stores) => stores.snapshots),

@@ -15,6 +15,10 @@ export interface CopyPolicy {
   /** Bytes per second of one copy; 0: any. */
   readonly bandwidth: bigint;
   readonly verify: boolean;
+  /** Two pods copy, over the network, where no node reaches both volumes. */
+  readonly network: boolean;
+  /** Milliseconds without a node after which they do where that is not proven. */
+  readonly networkAfter: number;
   /** How often a copy that failed is begun anew. */
   readonly retries: number;
   /** Milliseconds before the first time; twice as long before each further one. */
@@ -40,6 +44,8 @@ export function copyPolicyOf(settings: {
   readonly copyTolerations: readonly Toleration[];
   readonly copyBandwidth: bigint;
   readonly copyVerify: boolean;
+  readonly copyNetwork: boolean;
+  readonly copyNetworkAfter: number;
   readonly copyRetries: number;
   readonly copyBackoff: number;
 }): CopyPolicy {
@@ -53,6 +59,8 @@ export function copyPolicyOf(settings: {
     tolerations: settings.copyTolerations,
     bandwidth: settings.copyBandwidth,
     verify: settings.copyVerify,
+    network: settings.copyNetwork,
+    networkAfter: settings.copyNetworkAfter,
     retries: settings.copyRetries,
     backoff: settings.copyBackoff,
   };

@@ -21,6 +21,8 @@ export interface CopyRecord {
   readonly at: number;
   /** Trying again is no use. */
   readonly final: boolean;
+  /** It took two pods: the next one need not wait as long until it does. */
+  readonly network?: true;
 }
 
 /** The same, of a copy that has not failed yet. */
@@ -30,7 +32,7 @@ const untroubled: CopyHistory = { attempts: 0, failures: 0 };
 
 /** What cannot be read counts as nothing: at worst a copy is tried more often. */
 export function historyOf({ metadata }: DataVolume): CopyHistory {
-  const { attempts, failures, reason, message, at, final } =
+  const { attempts, failures, reason, message, at, final, network } =
     parseObject(metadata.annotations?.[annotations.copy] ?? '') ?? {};
   const time = typeof at === 'string' ? Date.parse(at) : Number.NaN;
   if (!isCount(attempts) || attempts === 0 || !isCount(failures) || Number.isNaN(time)) return untroubled;
@@ -41,6 +43,7 @@ export function historyOf({ metadata }: DataVolume): CopyHistory {
     message: typeof message === 'string' ? message : '',
     at: time,
     final: final === true,
+    ...(network === true ? { network } : {}),
   };
 }
 

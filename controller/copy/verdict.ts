@@ -1,20 +1,26 @@
+import { isIP } from 'node:net';
 import { type CopyFailure, copyFailures } from '../../shared/api/copy.ts';
 import { parseObject } from '../../shared/api/json.ts';
-import type { ContainerStatus, Pod, PodStatus } from '../../shared/api/objects.ts';
+import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../../shared/api/objects.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import { type Copied, readCopied } from './record.ts';
 
-/** How far a copy pod is, or what became of it, by what scheduler, kubelet and the program in it have put into its status. Pure. */
+/** How far a pod of a copy is, or what became of it, by what scheduler, kubelet and the program in it have put into its status. Pure. */
 export type Verdict =
-  | {
-      readonly state: 'pending';
-      readonly reason: ReasonCode;
-      readonly message: string;
-      readonly type: 'Normal' | 'Warning';
-    }
+  | Pending
   | { readonly state: 'running' }
   | { readonly state: 'copied'; readonly copied: Copied }
   | Failure;
+
+/** The same of an export pod, which is of use while it runs and has an address, and never comes to an end by itself. */
+export type ExportVerdict = Pending | { readonly state: 'serving'; readonly address: string } | Failure;
+
+export interface Pending {
+  readonly state: 'pending';
+  readonly reason: ReasonCode;
+  readonly message: string;
+  readonly type: 'Normal' | 'Warning';
+}
 
 export interface Failure {
   readonly state: 'failed';
@@ -26,20 +32,40 @@ export interface Failure {
   readonly disrupted: boolean;
 }
 
-/** The container of a copy pod. */
+/** The container of a copy pod, and of an export pod. */
 export const container = 'copy';
 
-export function verdictOn(pod: Pod): Verdict {
+type Name = 'copy pod' | 'export pod';
+
+export function verdictOn(pod: Pod, name: Name = 'copy pod'): Verdict {
   const { status = {}, metadata } = pod;
   const state = (status.containerStatuses ?? []).find(({ name }) => name === container)?.state ?? {};
   // The kubelet's word about the pod comes with that about the container; who deletes a pod only says so.
-  if (status.phase === 'Succeeded' || status.phase === 'Failed') return ended(status, state.terminated);
-  if (metadata.deletionTimestamp !== undefined) return disruption(status) ?? deleted;
+  if (status.phase === 'Succeeded' || status.phase === 'Failed') return ended(status, state.terminated, name);
+  if (metadata.deletionTimestamp !== undefined) return disruption(status) ?? deleted(name);
   if (state.running !== undefined || state.terminated !== undefined) return { state: 'running' };
-  return pending(status, state.waiting);
+  return pending(status, state.waiting, name);
 }
 
-const deleted: Failure = failure('CopyPodDeleted', 'the copy pod was deleted before it was done', { disrupted: true });
+const exporter: Name = 'export pod';
+
+export function exportVerdictOn(pod: Pod): ExportVerdict {
+  const { phase, podIP = '' } = pod.status ?? {};
+  // That is how it ends when it is told to; but the copy was not done.
+  if (phase === 'Succeeded') return deleted(exporter, pod.metadata.deletionTimestamp !== undefined);
+  const verdict = verdictOn(pod, exporter);
+  if (verdict.state === 'failed' || verdict.state === 'pending') return verdict;
+  return isIP(podIP) === 0 ? notYet('it has no address', exporter) : { state: 'serving', address: podIP };
+}
+
+/** Of an export pod that is not there any more. */
+export const lostExport: Failure = deleted(exporter);
+
+/** @param disrupted whether somebody else is known to have done it. */
+function deleted(name: Name, disrupted = true): Failure {
+  const what = disrupted ? 'was deleted' : 'ended';
+  return failure('CopyPodDeleted', `the ${name} ${what} before the copy was done`, { disrupted });
+}
 
 function failure(reason: ReasonCode, message: string, more: Partial<Failure> = {}): Failure {
   return { state: 'failed', reason, message, retry: true, disrupted: false, ...more };
@@ -48,14 +74,20 @@ function failure(reason: ReasonCode, message: string, more: Partial<Failure> = {
 type Terminated = NonNullable<ContainerStatus['state']>['terminated'];
 
 /** What was done to the pod goes before what the program says, which is often only the consequence. */
-function ended(status: PodStatus, terminated: Terminated): Verdict {
+function ended(status: PodStatus, terminated: Terminated, name: Name): Verdict {
   const said = terminated?.message ?? '';
   const result = parseObject(said);
   if (status.phase === 'Succeeded') {
     const copied = result?.['outcome'] === 'succeeded' ? readCopied(result) : undefined;
     return copied === undefined ? silent(said) : { state: 'copied', copied };
   }
-  return disruption(status) ?? byKubelet(status) ?? outOfMemory(terminated) ?? told(result) ?? unexplained(terminated);
+  return (
+    disruption(status) ??
+    byKubelet(status) ??
+    outOfMemory(terminated, name) ??
+    told(result) ??
+    unexplained(terminated, name)
+  );
 }
 
 function silent(said: string): Failure {
@@ -91,9 +123,9 @@ function byKubelet({ reason, message }: PodStatus): Failure | undefined {
   return failure('CopyEvicted', wordsOf({ reason, message }));
 }
 
-function outOfMemory(terminated: Terminated): Failure | undefined {
+function outOfMemory(terminated: Terminated, name: Name): Failure | undefined {
   if (terminated?.reason !== 'OOMKilled') return undefined;
-  return failure('CopyOutOfMemory', 'the copy pod needed more memory than it may have (--copy-limits)');
+  return failure('CopyOutOfMemory', `the ${name} needed more memory than it may have (--copy-limits)`);
 }
 
 /** What the program itself says; it knows best, and its words are checked as those of anybody who can write to the pod's status. */
@@ -103,11 +135,11 @@ function told(result: ReturnType<typeof parseObject>): Failure | undefined {
   return failure(reason, typeof message === 'string' ? quoted(message) : '', { retry: retry === true });
 }
 
-function unexplained(terminated: Terminated): Failure {
+function unexplained(terminated: Terminated, name: Name): Failure {
   const { exitCode, reason = 'no reason', message = '' } = terminated ?? {};
   const code = exitCode === undefined ? 'without an exit code' : `with exit code ${exitCode}`;
   const words = message === '' ? '' : `: ${quoted(message)}`;
-  return failure('CopyToolFailed', `the copy pod ended ${code} (${reason})${words}`);
+  return failure('CopyToolFailed', `the ${name} ended ${code} (${reason})${words}`);
 }
 
 /** Reasons that a container waits for, by which the kubelet tells that it cannot get its image. */
@@ -122,24 +154,36 @@ const pulling: ReadonlySet<string> = new Set([
 ]);
 
 /** All of these end by themselves when what hinders them does: the kubelet and the scheduler try again. */
-function pending({ conditions = [] }: PodStatus, waiting: NonNullable<ContainerStatus['state']>['waiting']): Verdict {
-  const scheduled = conditions.find(({ type }) => type === 'PodScheduled');
-  if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable')
-    return waits('CopyPodUnschedulable', `no node can run the copy pod: ${wordsOf({ message: scheduled.message })}`);
+function pending(status: PodStatus, waiting: NonNullable<ContainerStatus['state']>['waiting'], name: Name): Pending {
+  const refused = unschedulable(status);
+  if (refused !== undefined) {
+    const words = wordsOf({ message: refused.message });
+    return waits('CopyPodUnschedulable', `no node can run the ${name}: ${words}`);
+  }
   const { reason = '', message = '' } = waiting ?? {};
   if (pulling.has(reason)) return waits('CopyImagePullFailed', wordsOf({ reason, message }));
   if (reason !== '' && reason !== 'ContainerCreating' && reason !== 'PodInitializing')
     return waits('CopyPodCannotStart', wordsOf({ reason, message }));
-  const what = scheduled?.status === 'True' ? 'its node prepares the volumes and the image' : 'it is to be scheduled';
-  return {
-    state: 'pending',
-    reason: 'CopyPodPending',
-    message: `the copy pod is not running yet: ${what}`,
-    type: 'Normal',
-  };
+  const isScheduled = scheduling(status)?.status === 'True';
+  return notYet(isScheduled ? 'its node prepares the volumes and the image' : 'it is to be scheduled', name);
 }
 
-function waits(reason: ReasonCode, message: string): Verdict {
+/** The condition by which the scheduler tells that no node takes a pod; undefined when it does not. */
+export function unschedulable(status: PodStatus): PodCondition | undefined {
+  const told = scheduling(status);
+  return told?.status === 'False' && told.reason === 'Unschedulable' ? told : undefined;
+}
+
+function scheduling({ conditions = [] }: PodStatus): PodCondition | undefined {
+  return conditions.find(({ type }) => type === 'PodScheduled');
+}
+
+function notYet(what: string, name: Name): Pending {
+  const message = `the ${name} is not running yet: ${what}`;
+  return { state: 'pending', reason: 'CopyPodPending', message, type: 'Normal' };
+}
+
+function waits(reason: ReasonCode, message: string): Pending {
   return { state: 'pending', reason, message, type: 'Warning' };
 }
 
@@ -155,7 +199,8 @@ function wordsOf({ reason = '', message = '' }: Words = {}): string {
 /** Characters of what others wrote. */
 const longestQuote = 800;
 
-function quoted(text: string): string {
+/** On one line, and not too much of it. */
+export function quoted(text: string): string {
   return text
     .replaceAll(/[\p{Cc}\s]+/gu, ' ')
     .trim()

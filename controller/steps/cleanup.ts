@@ -1,7 +1,7 @@
 import { annotations, labels } from '../../shared/api/names.ts';
 import type { PersistentVolume, Stored } from '../../shared/api/objects.ts';
 import { claims, persistentVolumes, pods, volumeSnapshots } from '../../shared/kube/resource.ts';
-import type { Children } from '../children.ts';
+import { type Children, copyPodsOf } from '../children.ts';
 import type { Effect } from '../effects.ts';
 import { patchObject, remove } from './parts.ts';
 import type { Step } from './step.ts';
@@ -10,12 +10,12 @@ import type { Step } from './step.ts';
  * What is left of a clone on its way, at its end or when it is deleted. Whatever of it is gone already, with its namespace or by somebody's
  * hand, is not in the stores; and what goes between the look and the write is no error to the writer. So this never holds anything up.
  */
-export function cleanUp({ temporary, restored, disposable, helpers, copyPod, moving }: Children): readonly Effect[] {
+export function cleanUp(children: Children): readonly Effect[] {
+  const { temporary, restored, disposable, helpers, moving } = children;
   return [
     // First, so that nothing else is left if this is the last that is done: a volume with our marks on it is one that nobody deletes.
     ...(moving === undefined ? [] : [settle(moving)]),
-    ...helpers.flatMap((pod) => remove(pods, pod)),
-    ...remove(pods, copyPod),
+    ...[...helpers, ...copyPodsOf(children)].flatMap((pod) => remove(pods, pod)),
     ...remove(claims, temporary),
     ...remove(claims, restored),
     ...disposable.flatMap((snapshot) => remove(volumeSnapshots, snapshot)),

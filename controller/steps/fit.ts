@@ -1,4 +1,5 @@
 import { claims, pods, volumeSnapshots } from '../../shared/kube/resource.ts';
+import { copyPodsOf } from '../children.ts';
 import type { Effect } from '../effects.ts';
 import { type Observed, ownClaim } from '../observe.ts';
 import { holdsBytes, isFrom } from '../origin.ts';
@@ -42,7 +43,9 @@ function misfits(o: Observed, { target, temporary, snapshot, copies }: Fit): rea
     return claim !== undefined && (from === undefined || !isFrom(claim, from));
   });
   return [
-    ...(copies === true ? [] : [...remove(pods, children.copyPod), ...remove(claims, children.restored)]),
+    ...(copies === true
+      ? []
+      : [...copyPodsOf(children).flatMap((pod) => remove(pods, pod)), ...remove(claims, children.restored)]),
     ...strays.flatMap(({ claim }) => removeAsSeen(claims, claim)),
     ...(snapshot === true ? [] : children.disposable.flatMap((one) => remove(volumeSnapshots, one))),
   ];

@@ -2,7 +2,7 @@ import type { CloneSource } from '../../shared/api/datavolume.ts';
 import type { Strategy } from '../../shared/api/names.ts';
 import type { Observed } from '../observe.ts';
 import { admissionSteps } from './admission.ts';
-import { copyOfClaim, copyOfSnapshot } from './copy.ts';
+import { copyOfClaim, copyOfSnapshot } from './copy/route.ts';
 import { csiClone, csiCloneElsewhere } from './csi-clone.ts';
 import { snapshotGiven, snapshotGivenElsewhere, snapshotOfClaim, snapshotOfClaimElsewhere } from './snapshot.ts';
 import { gate, type Step, waitFor } from './step.ts';

@@ -22,6 +22,8 @@ export interface Step {
 /** Something that is worth a word beside what the status says. */
 export type Happening =
   | { readonly what: 'copied'; readonly copied: Copied }
+  /** Two pods do what no node lets one do. */
+  | { readonly what: 'copy-parted'; readonly why: string }
   | { readonly what: 'copy-failed'; readonly reason: ReasonCode; readonly message: string };
 
 /** Why a clone does not go on, as its owner gets to see it. */

@@ -13,6 +13,7 @@ export const groups = {
   events: 'events.k8s.io',
   admission: 'admissionregistration.k8s.io',
   apps: 'apps',
+  networking: 'networking.k8s.io',
 } as const;
 
 export const annotations = {
@@ -76,7 +77,7 @@ export const annotations = {
   copied: 'clonegate.io/copied',
   /** On a temporary claim: the try of a copy that it was made for, from 0. */
   copyAttempt: 'clonegate.io/copy-attempt',
-  /** On a copy pod: uid of the temporary claim that it copies into. */
+  /** On a copy pod, and on its export pod: uid of the temporary claim that is copied into. */
   copiesInto: 'clonegate.io/copies-into',
   /** On a copy pod: service meshes leave it alone. */
   istioInject: 'sidecar.istio.io/inject',
@@ -145,6 +146,8 @@ export const labels = {
   ownerUid: 'clonegate.io/owner-uid',
   /** Who manages the object; `clonegate` on ours. */
   managedBy: 'app.kubernetes.io/managed-by',
+  /** On the pods of a copy that takes two: `export` on the one that has the source, `import` on the other. */
+  copyRole: 'clonegate.io/copy-role',
   /** On children that go when the clone is done: Velero does not put them into backups. */
   excludeFromBackup: 'velero.io/exclude-from-backup',
 } as const;

@@ -171,6 +171,7 @@ export interface Pod extends KubeObject {
       readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean };
       /** Has a claim of its own, called `<pod>-<volume>`. */
       readonly ephemeral?: object;
+      readonly secret?: { readonly secretName: string; readonly defaultMode?: number };
     }[];
     readonly containers?: readonly PodContainer[];
     readonly initContainers?: readonly PodContainer[];
@@ -194,6 +195,7 @@ export interface PodStatus {
   /** Set by who ends a pod from outside: `Evicted`, `NodeLost`. */
   readonly reason?: string;
   readonly message?: string;
+  readonly podIP?: string;
   readonly conditions?: readonly PodCondition[];
   readonly containerStatuses?: readonly ContainerStatus[];
 }
@@ -201,6 +203,8 @@ export interface PodStatus {
 export interface PodCondition {
   readonly type: string;
   readonly status: string;
+  /** When `status` came to be what it is. */
+  readonly lastTransitionTime?: string;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -231,6 +235,7 @@ export interface PodContainer {
   readonly name: string;
   readonly image?: string;
   readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly valueFrom: object }[];
   readonly terminationMessagePolicy?: string;
   readonly resources?: object;
   readonly securityContext?: object;
@@ -319,6 +324,7 @@ export interface LimitRange extends KubeObject {
 
 export interface Secret extends KubeObject {
   readonly type?: string;
+  readonly immutable?: boolean;
   /** Base64. */
   readonly data?: Readonly<Record<string, string>>;
 }

@@ -135,6 +135,11 @@ const table = {
   CloneFromSnapshotSourceInProgress: { seen: 'event', means: 'The CSI driver restores the snapshot.' },
   CloneInProgress: { seen: 'event', means: 'A pod copies the bytes.' },
   CopyFinished: { seen: 'event', means: 'All bytes are copied; the message tells how many, and how fast.' },
+  CopyOverNetwork: {
+    seen: 'event',
+    means:
+      'No node takes a pod with both volumes, so two pods copy over the network, encrypted; the message tells why.',
+  },
   CopyPodPending: { seen: 'event', means: 'The copy pod is not running yet; its node prepares what it needs.' },
   CopyPodUnschedulable: {
     seen: 'event',

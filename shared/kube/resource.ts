@@ -1,5 +1,6 @@
 import type { DataSource, DataVolume } from '../api/datavolume.ts';
 import { groups } from '../api/names.ts';
+import type { NetworkPolicy } from '../api/network-policy.ts';
 import type {
   ConfigMap,
   CSIDriver,
@@ -95,6 +96,7 @@ export const leases = resource<Lease>(groups.coordination, 'v1', 'Lease', 'lease
 /** Only scaled. */
 export const deployments = resource<KubeObject>(groups.apps, 'v1', 'Deployment', 'deployments');
 export const secrets = resource<Secret>('', 'v1', 'Secret', 'secrets');
+export const networkPolicies = resource<NetworkPolicy>(groups.networking, 'v1', 'NetworkPolicy', 'networkpolicies');
 export const configMaps = resource<ConfigMap>('', 'v1', 'ConfigMap', 'configmaps');
 export const mutatingConfigurations = resource<WebhookConfiguration>(
   groups.admission,

@@ -134,6 +134,11 @@ const table = {
     [],
     cloneBuckets,
   ),
+  copiesOverNetwork: counter(
+    'clonegate_copies_over_network_total',
+    'Tries of copies that took two pods, because no node took both volumes.',
+    [],
+  ),
   copyFailures: counter('clonegate_copy_failures_total', 'Copies that did not come to their end, by reason.', [
     'reason',
   ]),

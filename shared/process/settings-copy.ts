@@ -34,6 +34,18 @@ export const copyRows = {
     'Read every copy again and compare digests, unless the DataVolume says otherwise.',
     { fallback: false },
   ),
+  copyNetwork: row(
+    controller,
+    bool,
+    'Copy by two pods, over the network, where no node reaches both volumes; false: such a copy waits for a node that does.',
+    { fallback: true },
+  ),
+  copyNetworkAfter: row(
+    controller,
+    duration(0),
+    'The same after so long without a node, where the scheduler does not say that none will ever reach both.',
+    { fallback: 300_000 },
+  ),
   copyRetries: row(controller, integer(0, 1000), 'How often a copy that failed is begun anew.', { fallback: 5 }),
   copyBackoff: row(
     controller,

@@ -11,6 +11,8 @@ export const copyPolicy: CopyPolicy = {
   tolerations: [],
   bandwidth: 0n,
   verify: false,
+  network: true,
+  networkAfter: 300_000,
   retries: 3,
   backoff: 10_000,
 };

@@ -53,6 +53,7 @@ export function createController({ api, stores, clock, metrics, verifier, writte
     limits: { stallAfter: 0, stallAfterConsumer: 0, fallbackAfter: 0 },
     turns: createTurns(stores, { perSource: 0, perStorageClass: 0, copiesPerStorageClass: 0 }),
     sharing: createSharing(stores, clock),
+    newKey: () => 'clonegate:a key\n',
     copyProgressInterval: 5000,
     clock,
     log: createLogger({ level: 'silent', name: 'test' }),

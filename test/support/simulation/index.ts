@@ -4,7 +4,15 @@ import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations, labels } from '../../../shared/api/names.ts';
 import type { KubeObject, PersistentVolumeClaim, Stored } from '../../../shared/api/objects.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
-import { claims, dataVolumes, persistentVolumes, pods, volumeSnapshots } from '../../../shared/kube/resource.ts';
+import {
+  claims,
+  dataVolumes,
+  networkPolicies,
+  persistentVolumes,
+  pods,
+  secrets,
+  volumeSnapshots,
+} from '../../../shared/kube/resource.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
 import { stampedClone } from '../build/clones.ts';
@@ -165,6 +173,7 @@ export class Simulation {
         .map(({ metadata }) => metadata.name)
         .filter((name) => !given.includes(name)),
       pods: marked(api.all(pods)),
+      means: [...marked(api.all(secrets)), ...marked(api.all(networkPolicies))],
       markedVolumes: marked(api.all(persistentVolumes)),
       volumes: api.all(persistentVolumes).map(({ metadata, spec }) => ({
         policy: spec?.persistentVolumeReclaimPolicy,
@@ -177,7 +186,7 @@ export class Simulation {
   #fingerprint(): string {
     const { api } = this.storage;
     return JSON.stringify(
-      [claims, pods, volumeSnapshots, persistentVolumes, dataVolumes].map((kind) =>
+      [claims, pods, volumeSnapshots, persistentVolumes, dataVolumes, secrets, networkPolicies].map((kind) =>
         api.all<KubeObject>(kind).map(({ metadata }) => `${metadata.uid} ${metadata.resourceVersion}`),
       ),
     );
@@ -189,6 +198,7 @@ export class Simulation {
 
   async #furnish(): Promise<void> {
     const { kind, storage, stores } = this;
+    storage.apart = kind.apart;
     await furnish(storage, stores, { namespace: this.#namespace, mode: kind.mode });
     if (kind.from === 'VolumeSnapshot') {
       const spec = { volumeSnapshotClassName: 'snaps', source: { persistentVolumeClaimName: 'source' } };

@@ -12,10 +12,11 @@ export interface Kind {
   readonly mode: VolumeMode;
   /** The class waits for the first consumer. */
   readonly late: boolean;
+  /** No node reaches both the source and the volumes of the class. */
+  readonly apart: boolean;
 }
 
-/** Every kind of clone that can be carried out. */
-export const kinds: readonly Kind[] = (
+const together: readonly Kind[] = (
   [
     ['csi-clone', 'PersistentVolumeClaim'],
     ['snapshot', 'PersistentVolumeClaim'],
@@ -27,11 +28,23 @@ export const kinds: readonly Kind[] = (
   [false, true].flatMap((elsewhere) =>
     [false, true].flatMap((larger) =>
       (['Filesystem', 'Block'] as const).flatMap((mode) =>
-        [false, true].map((late): Kind => ({ strategy, from, elsewhere, larger, mode, late })),
+        [false, true].map((late): Kind => ({ strategy, from, elsewhere, larger, mode, late, apart: false })),
       ),
     ),
   ),
 );
+
+/** It matters to copies alone, and to those in one way, whatever else is so. */
+const apart = together.filter(
+  ({ strategy, from, elsewhere, larger, mode, late }) =>
+    strategy === 'copy' &&
+    (elsewhere
+      ? larger && mode === 'Filesystem' && late
+      : from === 'PersistentVolumeClaim' && !larger && mode === 'Block' && !late),
+);
+
+/** Every kind of clone that can be carried out. */
+export const kinds: readonly Kind[] = [...together, ...apart.map((kind) => ({ ...kind, apart: true }))];
 
 const ways: Readonly<Record<Strategy, string>> = {
   'csi-clone': 'none',
@@ -39,8 +52,8 @@ const ways: Readonly<Record<Strategy, string>> = {
   copy: 'copy of a snapshot',
 };
 
-export function nameOfKind({ strategy, from, elsewhere, larger, mode, late }: Kind): string {
+export function nameOfKind({ strategy, from, elsewhere, larger, mode, late, apart: isApart }: Kind): string {
   const way = from === 'VolumeSnapshot' ? ways[strategy] : strategy;
-  const words = [way, elsewhere ? 'elsewhere' : 'here', larger ? 'larger' : 'equal', mode, late ? 'late' : 'at once'];
-  return words.join(', ');
+  const words = [elsewhere ? 'elsewhere' : 'here', larger ? 'larger' : 'equal', mode, late ? 'late' : 'at once'];
+  return [isApart ? `${way} by two pods` : way, ...words].join(', ');
 }

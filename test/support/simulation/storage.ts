@@ -1,4 +1,4 @@
-import { annotations } from '../../../shared/api/names.ts';
+import { annotations, labels } from '../../../shared/api/names.ts';
 import {
   controllerOf,
   type KubeObject,
@@ -13,9 +13,11 @@ import { formatQuantity, parseQuantity } from '../../../shared/api/quantity.ts';
 import {
   claims,
   dataVolumes,
+  networkPolicies,
   persistentVolumes,
   pods,
   type Resource,
+  secrets,
   volumeSnapshotContents,
   volumeSnapshots,
 } from '../../../shared/kube/resource.ts';
@@ -38,6 +40,8 @@ export class SimulatedStorage {
   readonly made: string[] = [];
   /** How many copies fail from now on. */
   copyFailures = 0;
+  /** No node reaches the volumes that there were and those that are made. */
+  apart = false;
   readonly #late: ReadonlySet<string>;
   readonly #client = this.api.client();
 
@@ -173,23 +177,56 @@ export class SimulatedStorage {
 
   /** Scheduler and kubelet in one. */
   async #run(namespace: string, pod: Stored<Pod>): Promise<void> {
-    const names = (pod.spec?.volumes ?? []).map((volume) => volume.persistentVolumeClaim?.claimName ?? '');
-    const found = names.map((name) =>
-      this.api.all(claims).find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
+    const isCopy = pod.spec?.containers?.[0]?.name === 'copy';
+    const found = this.#claimsOf(namespace, pod);
+    if (isCopy && this.apart && found.length > 1) return this.#refuse(pod);
+    for (const claim of found) await this.#mount(claim);
+    if (!isCopy || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return;
+    const [first, second] = found;
+    if (first === undefined || found.some(({ status }) => status?.phase !== 'Bound')) return;
+    const role = pod.metadata.labels?.[labels.copyRole];
+    if (role === 'export') return this.#serve(pod);
+    const from = role === 'import' ? this.#exported(namespace, pod) : first;
+    if (from === undefined) return this.#end(pod, { reason: 'CopyPeerUnreachable', message: 'no answer' });
+    await this.#copy(pod, from, second ?? first);
+  }
+
+  #claimsOf(namespace: string, pod: Stored<Pod>): readonly Stored<PersistentVolumeClaim>[] {
+    const names = (pod.spec?.volumes ?? []).flatMap(({ persistentVolumeClaim: use }) => use?.claimName ?? []);
+    return names.flatMap((name) =>
+      this.api.all(claims).filter(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
     );
-    for (const claim of found) if (claim !== undefined) await this.#mount(claim);
-    const [from, to] = found;
-    if (pod.spec?.containers?.[0]?.name !== 'copy') return;
-    if (from?.status?.phase === 'Bound' && to?.status?.phase === 'Bound') await this.#copy(pod, from, to);
+  }
+
+  async #refuse(pod: Stored<Pod>): Promise<void> {
+    if (pod.status?.conditions !== undefined) return;
+    const message = "0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity.";
+    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message };
+    await this.#patch(pods, pod, { status: { phase: 'Pending', conditions: [condition] } });
+  }
+
+  async #serve(pod: Stored<Pod>): Promise<void> {
+    if (pod.status?.phase === 'Running') return;
+    const containerStatuses = [{ name: 'copy', state: { running: {} } }];
+    await this.#patch(pods, pod, { status: { phase: 'Running', podIP: '10.0.0.1', containerStatuses } });
+  }
+
+  /** What an import pod gets to read: with the key of both, and when it is let through to who serves. */
+  #exported(namespace: string, pod: Stored<Pod>): Stored<PersistentVolumeClaim> | undefined {
+    const keyOfPod = ({ spec }: Stored<Pod>): string | undefined =>
+      (spec?.volumes ?? []).find(({ secret }) => secret !== undefined)?.secret?.secretName;
+    const peer = this.api
+      .all(pods)
+      .find((other) => other.metadata.labels?.[labels.copyRole] === 'export' && keyOfPod(other) === keyOfPod(pod));
+    const key = this.api.all(secrets).find(({ metadata }) => metadata.name === keyOfPod(pod));
+    const isOpen = this.api.all(networkPolicies).length === 2 && key?.data?.['keys.psk'] !== undefined;
+    return peer?.status?.phase === 'Running' && isOpen ? this.#claimsOf(namespace, peer)[0] : undefined;
   }
 
   /** At the first look it begins, at the second it is done. */
   async #copy(pod: Stored<Pod>, from: Stored<PersistentVolumeClaim>, to: Stored<PersistentVolumeClaim>): Promise<void> {
-    const { phase } = pod.status ?? {};
-    if (phase === 'Succeeded' || phase === 'Failed') return;
     const { volumeName = '' } = to.spec ?? {};
-    const end = (result: object) => [{ name: 'copy', state: { terminated: { message: JSON.stringify(result) } } }];
-    if (phase !== 'Running') {
+    if (pod.status?.phase !== 'Running') {
       this.contents.set(volumeName, 'half of it');
       const containerStatuses = [{ name: 'copy', state: { running: {} } }];
       await this.#patch(pods, pod, { status: { phase: 'Running', containerStatuses } });
@@ -197,14 +234,21 @@ export class SimulatedStorage {
     }
     if (this.copyFailures > 0) {
       this.copyFailures -= 1;
-      const failure = { outcome: 'failed', reason: 'CopyIOError', message: 'read failed at 42', retry: true };
-      await this.#patch(pods, pod, { status: { phase: 'Failed', containerStatuses: end(failure) } });
-      return;
+      return this.#end(pod, { reason: 'CopyIOError', message: 'read failed at 42' });
     }
     this.contents.set(volumeName, this.contents.get(from.spec?.volumeName ?? '') ?? '');
     this.made.push(volumeName);
-    const result = { outcome: 'succeeded', bytes: '1073741824', seconds: 2 };
-    await this.#patch(pods, pod, { status: { phase: 'Succeeded', containerStatuses: end(result) } });
+    await this.#end(pod, undefined);
+  }
+
+  async #end(pod: Stored<Pod>, failure: { readonly reason: string; readonly message: string } | undefined) {
+    const result =
+      failure === undefined
+        ? { outcome: 'succeeded', bytes: '1073741824', seconds: 2 }
+        : { outcome: 'failed', retry: true, ...failure };
+    const containerStatuses = [{ name: 'copy', state: { terminated: { message: JSON.stringify(result) } } }];
+    const phase = failure === undefined ? 'Succeeded' : 'Failed';
+    await this.#patch(pods, pod, { status: { phase, containerStatuses } });
   }
 
   async #mount(claim: Stored<PersistentVolumeClaim>): Promise<void> {
@@ -234,6 +278,13 @@ export class SimulatedStorage {
         const owner = controllerOf(object);
         if (owner === undefined || living.has(owner.uid)) continue;
         this.api.remove(kind, { namespace: object.metadata.namespace ?? '', name: object.metadata.name });
+      }
+    }
+    const held = new Set(this.api.all(claims).map(({ metadata }) => metadata.uid));
+    for (const kind of [secrets, networkPolicies] as readonly Resource<KubeObject>[]) {
+      for (const { metadata } of this.api.all(kind)) {
+        if (metadata.ownerReferences?.some(({ uid }) => held.has(uid)) !== true)
+          this.api.remove(kind, { namespace: metadata.namespace ?? '', name: metadata.name });
       }
     }
     const snapshots = new Set(this.api.all(volumeSnapshots).map(({ metadata }) => keyOf(metadata)));

@@ -79,6 +79,30 @@ describe('where CDI carries clones out', async () => {
   });
 });
 
+describe('copies over the network', () => {
+  const ofThem = (objects: Awaited<ReturnType<typeof renderChart>>): readonly string[] =>
+    rightsOf(objects, 'clonegate-controller')
+      .filter(({ resource, role }) => resource === 'networkpolicies' || (resource === 'secrets' && role !== ownRole))
+      .map(({ verb, resource, namespace = 'everywhere' }) => `${verb} ${resource} ${namespace}`)
+      .toSorted();
+  const ownRole = 'Role clonegate-controller';
+
+  test('take the right to make Secrets and policies, and no other on these', async () => {
+    expect(ofThem(await renderChart())).toEqual(['create networkpolicies everywhere', 'create secrets everywhere']);
+    const files = [fileOf('namespaced-values.yaml')];
+    expect(ofThem(await renderChart({ files }))).toEqual(
+      ['golden-images', 'team-a']
+        .flatMap((place) => [`create networkpolicies ${place}`, `create secrets ${place}`])
+        .toSorted(),
+    );
+  });
+
+  test('that are not wanted take none', async () => {
+    for (const files of [[], [fileOf('namespaced-values.yaml')]])
+      expect(ofThem(await renderChart({ files, set: ['copy.network=false'] }))).toEqual([]);
+  });
+});
+
 describe('limited to namespaces', async () => {
   const objects = await renderChart({ files: [fileOf('namespaced-values.yaml')] });
   const withoutNamespace = new Set(

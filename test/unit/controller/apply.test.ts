@@ -4,7 +4,7 @@ import type { Effect } from '../../../controller/effects.ts';
 import { createExpectations, patience } from '../../../controller/expectations.ts';
 import type { KubeObject } from '../../../shared/api/objects.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
-import { claims, dataVolumes } from '../../../shared/kube/resource.ts';
+import { claims, dataVolumes, secrets } from '../../../shared/kube/resource.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { type Interceptor, MemoryApi } from '../../support/memory-client.ts';
 import { claim, owner, target, volume } from './world.ts';
@@ -101,6 +101,49 @@ describe('a claim that exists', () => {
     const { applier } = await setup(refuse('AlreadyExists', 409, 'exists'));
 
     expect(await applier.apply(key, [create])).toEqual({ kind: 'stale' });
+  });
+});
+
+describe('a Secret with a key', () => {
+  const ref = { namespace: 'tenant', name: 'keys' };
+  const effect: Effect = {
+    kind: 'create',
+    resource: secrets,
+    object: { metadata: ref },
+    ownerUid: owner.uid,
+    unseen: true,
+    newKey: 'keys.psk',
+  };
+
+  test('gets one that is made then, and is not waited for', async () => {
+    const { api, expectations } = await setup();
+    let made = 0;
+    const applier = createApplier(api.client(), expectations, () => `key ${(made += 1)}`);
+
+    expect(await applier.apply(key, [effect])).toEqual({ kind: 'written' });
+    expect(Buffer.from(api.read(secrets, ref).data?.['keys.psk'] ?? '', 'base64').toString()).toBe('key 1');
+    expect(effect.object).toEqual({ metadata: ref });
+    expect(expectations.pending(key)).toBeUndefined();
+  });
+
+  test('that is there already is left as it is, and never read', async () => {
+    const { api, expectations } = await setup();
+    let made = 0;
+    const applier = createApplier(api.client(), expectations, () => `key ${(made += 1)}`);
+    await applier.apply(key, [effect]);
+    const before = api.read(secrets, ref);
+    api.calls.length = 0;
+
+    expect(await applier.apply(key, [effect])).toEqual({ kind: 'written' });
+    expect(api.read(secrets, ref)).toEqual(before);
+    expect(api.calls.map(({ verb }) => verb)).not.toContain('get');
+  });
+
+  test('is made by nobody who was given no way to', async () => {
+    const { api, applier } = await setup();
+
+    await expect(applier.apply(key, [effect])).rejects.toThrow('makes no keys');
+    expect(api.calls).toEqual([]);
   });
 });
 

@@ -38,8 +38,10 @@ test('the controller may do in the whole cluster what it does, and no more', () 
     [
       'create authorization.k8s.io/subjectaccessreviews',
       'create events.k8s.io/events',
+      'create networking.k8s.io/networkpolicies',
       'create persistentvolumeclaims',
       'create pods',
+      'create secrets',
       'create snapshot.storage.k8s.io/volumesnapshots',
       'delete persistentvolumeclaims',
       'delete pods',

@@ -129,6 +129,7 @@ export class Scene {
       limits: this.limits,
       turns: createTurns(this.stores, this.turns),
       sharing: createSharing(this.stores, this.clock),
+      newKey: () => 'clonegate:a key\n',
       copyProgressInterval: 5000,
       clock: this.clock,
       log: createLogger({ level: 'silent', name: 'test' }),

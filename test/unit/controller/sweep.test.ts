@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { helperName, snapshotName, temporaryName } from '../../../controller/children.ts';
+import { copyPodName, exportPodName, helperName, snapshotName, temporaryName } from '../../../controller/children.ts';
 import { runSweeper, type SweepOptions, sweep } from '../../../controller/sweep.ts';
 import { annotations, finalizer, labels } from '../../../shared/api/names.ts';
 import type { KubeObject, PersistentVolume, Stored } from '../../../shared/api/objects.ts';
@@ -102,6 +102,16 @@ async function withOrphans(): Promise<Scene> {
 }
 
 describe('a sweep', () => {
+  test('knows both pods of a copy', async () => {
+    const scene = new Scene();
+    await scene.put(pods, child(copyPodName(gone)));
+    await scene.put(pods, child(exportPodName(gone)));
+
+    await sweep(scene.options, signal);
+
+    expect(scene.left()).toEqual([]);
+  });
+
   test('removes what is left of a clone whose DataVolume is gone, and tells where it was', async () => {
     const scene = await withOrphans();
 

@@ -114,6 +114,31 @@ describe('a copy that runs', () => {
   });
 });
 
+describe('a copy that no node can make', () => {
+  test('is said to take two pods, why, and what that means, and no key is told to anybody', async () => {
+    const copying = await Copying.begun();
+    const message = "0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.";
+    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message };
+    await copying.pod({ phase: 'Pending', conditions: [condition] });
+    await copying.pass();
+
+    const { events, metrics, api } = copying.scene;
+    expect(events.at(-1)).toMatchObject({
+      reason: 'CopyOverNetwork',
+      type: 'Normal',
+      note: `two pods copy, over the network: one has the source and the other the target, and they talk over TLS with a key of this copy alone; for no node reaches both volumes (${message})`,
+    });
+    expect(await metrics.registry.metrics()).toContain('clonegate_copies_over_network_total 1');
+    expect(api.calls.map(({ verb, plural }) => `${verb} ${plural}`).slice(-4)).toEqual([
+      'create secrets',
+      'create networkpolicies',
+      'create networkpolicies',
+      'create pods',
+    ]);
+    expect(JSON.stringify([events, copying.scene.volume])).not.toContain('a key\\n');
+  });
+});
+
 describe('a copy that has failed for good', () => {
   test('says so with the real cause', async () => {
     const copying = await Copying.begun();

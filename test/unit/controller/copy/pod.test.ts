@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { CopyPolicy } from '../../../../controller/copy/policy.ts';
-import { type CopyPlan, copyPod } from '../../../../controller/steps/copy-pod.ts';
-import { copyArguments, copyProgram } from '../../../../shared/api/copy.ts';
+import { meansOf } from '../../../../controller/steps/copy/network.ts';
+import { type CopyPlan, copyPod, exportPod, importPod, roleOf } from '../../../../controller/steps/copy/pod.ts';
+import { copyArguments, copyProgram, exportCapabilities } from '../../../../shared/api/copy.ts';
 import { annotations, labels } from '../../../../shared/api/names.ts';
 import type { Pod } from '../../../../shared/api/objects.ts';
 import { claimsWrittenBy } from '../../../../shared/api/pods.ts';
@@ -15,21 +16,22 @@ interface Case extends VolumeOptions {
   readonly imageSize?: bigint;
 }
 
-function podFor({
+function planFor({
   policy = {},
   modes: [from, to] = ['Filesystem', 'Filesystem'],
   imageSize = 0n,
   ...options
-}: Case = {}): Pod {
-  const plan: CopyPlan = {
+}: Case = {}): CopyPlan {
+  return {
     volume: volume(options),
     policy: { ...copyPolicy, ...policy },
     from: claim('source', { metadata: { namespace: 'golden' }, spec: { volumeMode: from } }),
     to: claim('t', { metadata: { namespace: 'golden', uid: 't-uid' }, spec: { volumeMode: to } }),
     imageSize,
   };
-  return copyPod(plan).object;
 }
+
+const podFor = (options: Case = {}): Pod => copyPod(planFor(options)).object;
 
 const argsOf = (pod: Pod) => {
   const args = pod.spec?.containers?.[0]?.args ?? [];
@@ -179,5 +181,114 @@ describe('the copy pod', () => {
     expect(spec).toMatchObject({ nodeSelector, tolerations, containers: [{ resources: { limits, requests: {} } }] });
     expect(podFor().spec).not.toHaveProperty('nodeSelector');
     expect(podFor().spec).not.toHaveProperty('tolerations');
+  });
+});
+
+describe('the two pods of a copy over the network', () => {
+  const both = (options: Case = {}): readonly [Pod, Pod] => [
+    exportPod(planFor(options)).object,
+    importPod(planFor(options), '10.1.2.3').object,
+  ];
+  const key = { name: 'keys', secret: { secretName: 'clonegate-keys-t-uid', defaultMode: 0o440 } };
+  const keyMount = { name: 'keys', mountPath: '/keys', readOnly: true };
+
+  test('are told apart by their label, from each other and from one that is alone', () => {
+    expect(both().map(roleOf)).toEqual(['export', 'import']);
+    expect(roleOf(podFor())).toBe('copy');
+    expect(both().map(({ metadata }) => [metadata.name, metadata.labels?.[labels.copyRole]])).toEqual([
+      [`clonegate-export-${uid}`, 'export'],
+      [`clonegate-copy-${uid}`, 'import'],
+    ]);
+    expect(podFor().metadata.labels).not.toHaveProperty([labels.copyRole]);
+  });
+
+  test('have one volume each, and the key', () => {
+    const [from, to] = both();
+    expect(from.spec?.volumes).toEqual([
+      { name: 'source', persistentVolumeClaim: { claimName: 'source', readOnly: true } },
+      key,
+    ]);
+    expect(to.spec?.volumes).toEqual([{ name: 'destination', persistentVolumeClaim: { claimName: 't' } }, key]);
+    expect(from.spec?.containers?.[0]?.volumeMounts).toEqual([
+      { name: 'source', mountPath: '/source', readOnly: true },
+      keyMount,
+    ]);
+    expect(to.spec?.containers?.[0]?.volumeMounts).toEqual([
+      { name: 'destination', mountPath: '/destination', readOnly: false },
+      keyMount,
+    ]);
+    expect(both().map(claimsWrittenBy)).toEqual([[], ['t']]);
+    const [device] = both({ modes: ['Block', 'Block'] });
+    expect(device.spec?.containers?.[0]).toMatchObject({
+      volumeDevices: [{ name: 'source', devicePath: '/dev/source' }],
+      volumeMounts: [keyMount],
+    });
+  });
+
+  test('are told who they are; one knows its own address, the other that of the first', () => {
+    const [from, to] = both();
+    expect(argsOf(from)).toMatchObject({ role: 'export', 'source-mode': 'Filesystem' });
+    expect(argsOf(from)).not.toHaveProperty('peer');
+    expect(argsOf(to)).toMatchObject({ role: 'import', peer: '10.1.2.3' });
+    expect(from.spec?.containers?.[0]?.env).toEqual([
+      { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+    ]);
+    expect(to.spec?.containers?.[0]).not.toHaveProperty('env');
+  });
+
+  test('may do what one that is alone may, and the one that only reads what it needs for that, of what "baseline" allows', () => {
+    for (const pod of both()) {
+      expect(pod.spec).toMatchObject({ ...podFor().spec, containers: [{}], volumes: [{}, {}] });
+      expect(pod.spec?.containers?.[0]?.securityContext).toEqual(podFor().spec?.containers?.[0]?.securityContext);
+    }
+    const baseline = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETFCAP', 'SETGID', 'SETUID', 'SYS_CHROOT'];
+    expect(baseline).toEqual(expect.arrayContaining([...exportCapabilities]));
+    const [from, to] = both(tree);
+    expect(from.spec?.containers?.[0]).toHaveProperty('securityContext.capabilities.add', [...exportCapabilities]);
+    expect(to.spec?.containers?.[0]?.securityContext).toEqual(podFor(tree).spec?.containers?.[0]?.securityContext);
+  });
+
+  test('have a key of which the plan knows nothing, and which goes with the claim', () => {
+    const [secret] = meansOf(planFor());
+    expect(secret).toMatchObject({ unseen: true, newKey: 'keys.psk', ownerUid: uid });
+    expect(secret?.object).toEqual({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'Opaque',
+      immutable: true,
+      metadata: {
+        namespace: 'golden',
+        name: 'clonegate-keys-t-uid',
+        labels: podFor().metadata.labels,
+        ownerReferences: [{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', name: 't', uid: 't-uid' }],
+      },
+    });
+  });
+
+  test('reach each other on two ports, and nobody else, in one direction', () => {
+    const [, ...policies] = meansOf(planFor());
+    const of = (role: string) => ({
+      podSelector: {
+        matchLabels: { [labels.ownerUid]: uid, [labels.managedBy]: 'clonegate', [labels.copyRole]: role },
+      },
+    });
+    const ports = [
+      { protocol: 'TCP', port: 10_809 },
+      { protocol: 'TCP', port: 10_810 },
+    ];
+    const policyTypes = ['Ingress', 'Egress'];
+    expect(policies.map(({ object }) => object)).toMatchObject([
+      {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name: 'clonegate-export-t-uid', namespace: 'golden', ownerReferences: [{ uid: 't-uid' }] },
+        spec: { ...of('export'), policyTypes, ingress: [{ from: [of('import')], ports }], egress: [] },
+      },
+      {
+        metadata: { name: 'clonegate-import-t-uid', namespace: 'golden', ownerReferences: [{ uid: 't-uid' }] },
+        spec: { ...of('import'), policyTypes, ingress: [], egress: [{ to: [of('export')], ports }] },
+      },
+    ]);
+    for (const pod of both()) expect(pod.metadata.labels).toMatchObject(of(roleOf(pod)).podSelector.matchLabels);
   });
 });

@@ -23,6 +23,8 @@ test('what an administrator writes on the command line is what copies go by', ()
     '--copy-tolerations=storage',
     '--copy-bandwidth=100M',
     '--copy-verify=true',
+    '--copy-network=false',
+    '--copy-network-after=2m',
     '--copy-retries=7',
     '--copy-backoff=1m',
   ];
@@ -36,6 +38,8 @@ test('what an administrator writes on the command line is what copies go by', ()
     tolerations: [{ key: 'storage', operator: 'Exists' }],
     bandwidth: 100_000_000n,
     verify: true,
+    network: false,
+    networkAfter: 120_000,
     retries: 7,
     backoff: 60_000,
   });

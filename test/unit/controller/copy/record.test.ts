@@ -28,6 +28,7 @@ describe('the history of a copy', () => {
   test('is read as it was written', () => {
     expect(historyOf(noted(writeRecord(record)))).toEqual(record);
     expect(historyOf(noted(writeRecord({ ...record, final: true })))).toEqual({ ...record, final: true });
+    expect(historyOf(noted(writeRecord({ ...record, network: true })))).toEqual({ ...record, network: true });
     expect(historyOf(volume())).toEqual(none);
   });
 

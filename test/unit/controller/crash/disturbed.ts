@@ -13,7 +13,7 @@ export const distinct = rowsOf(kinds.filter(({ larger, mode }) => larger || mode
 export const longest = rowsOf(kinds.filter(({ larger, mode, late }) => larger && mode === 'Filesystem' && late));
 
 export const sourceVolume = { policy: 'Delete', noted: undefined, content: bytes };
-const nothing = { snapshots: [], pods: [], markedVolumes: [] };
+const nothing = { snapshots: [], pods: [], means: [], markedVolumes: [] };
 
 export function finished({ larger }: Kind) {
   return {
@@ -29,6 +29,14 @@ export function finished({ larger }: Kind) {
 /** Each made once: what is copied of a snapshot is restored before. */
 export function volumesFor({ strategy, from }: Kind): number {
   return strategy === 'copy' && from === 'VolumeSnapshot' ? 2 : 1;
+}
+
+/**
+ * Writes that are made again when one was lost: that one, or that by which it is found out that it was not. What two pods need is never looked
+ * at, and so is made from the beginning.
+ */
+export function madeAgain({ apart }: Kind): number {
+  return apart ? 4 : 1;
 }
 
 export const deleted = { ...nothing, phase: undefined, target: undefined, claims: ['source'], volumes: [sourceVolume] };

@@ -1,16 +1,26 @@
-import { archiveCapabilities, type copyArguments, copyPaths, copyProgram, qemuId } from '../../shared/api/copy.ts';
-import { contentTypeOf, type DataVolume } from '../../shared/api/datavolume.ts';
-import { annotations } from '../../shared/api/names.ts';
-import type { PersistentVolumeClaim, Pod, PodContainer, Stored, VolumeMode } from '../../shared/api/objects.ts';
-import { parseQuantity } from '../../shared/api/quantity.ts';
-import { apiVersionOf, pods } from '../../shared/kube/resource.ts';
-import { copyPodName } from '../children.ts';
-import type { CopyPolicy } from '../copy/policy.ts';
-import { container } from '../copy/verdict.ts';
-import type { CreateEffect } from '../effects.ts';
-import { childMeta, create } from './parts.ts';
+import {
+  archiveCapabilities,
+  type CopyRole,
+  type copyArguments,
+  copyKeys,
+  copyPaths,
+  copyProgram,
+  exportCapabilities,
+  podAddressVariable,
+  qemuId,
+} from '../../../shared/api/copy.ts';
+import { contentTypeOf, type DataVolume } from '../../../shared/api/datavolume.ts';
+import { annotations, labels } from '../../../shared/api/names.ts';
+import type { PersistentVolumeClaim, Pod, PodContainer, Stored, VolumeMode } from '../../../shared/api/objects.ts';
+import { parseQuantity } from '../../../shared/api/quantity.ts';
+import { apiVersionOf, pods } from '../../../shared/kube/resource.ts';
+import { copyKeyName, copyPodName, exportPodName } from '../../children.ts';
+import type { CopyPolicy } from '../../copy/policy.ts';
+import { container } from '../../copy/verdict.ts';
+import type { CreateEffect } from '../../effects.ts';
+import { childMeta, create } from '../parts.ts';
 
-/** The pod that has both volumes and copies the one into the other. */
+/** What is copied, and how. */
 export interface CopyPlan {
   readonly volume: Stored<DataVolume>;
   readonly policy: CopyPolicy;
@@ -20,23 +30,44 @@ export interface CopyPlan {
   readonly imageSize: bigint;
 }
 
+/** What a pod does of that. */
+interface Part {
+  readonly role: CopyRole;
+  readonly name: (uid: string) => string;
+  readonly has: readonly (keyof typeof copyPaths)[];
+  /** Address of the export pod. */
+  readonly peer?: string;
+}
+
+/** The one that has both volumes and copies the one into the other. */
 export function copyPod(plan: CopyPlan): CreateEffect {
-  const { volume, policy, to, from } = plan;
+  return podFor(plan, { role: 'copy', name: copyPodName, has: ['source', 'destination'] });
+}
+
+/** Where no node reaches both: the one that hands the source out. */
+export function exportPod(plan: CopyPlan): CreateEffect {
+  return podFor(plan, { role: 'export', name: exportPodName, has: ['source'] });
+}
+
+/** And the one that copies it into the destination. @param peer IP address of the export pod. */
+export function importPod(plan: CopyPlan, peer: string): CreateEffect {
+  return podFor(plan, { role: 'import', name: copyPodName, has: ['destination'], peer });
+}
+
+function podFor(plan: CopyPlan, part: Part): CreateEffect {
+  const { volume, policy, to } = plan;
   const { namespace = '' } = to.metadata;
   const priorityClassName = priorityOf(volume, policy);
+  const meta = childMeta(volume, namespace, part.name(volume.metadata.uid));
   const object: Pod = {
     apiVersion: apiVersionOf(pods),
     kind: pods.kind,
-    metadata: { ...childMeta(volume, namespace, copyPodName(volume.metadata.uid)), annotations: notesFor(to) },
+    metadata: { ...meta, labels: { ...meta.labels, ...roleLabel(part.role) }, annotations: notesFor(to) },
     spec: {
       // Whether to try again, when, and where is not for a kubelet to say.
       restartPolicy: 'Never',
-      containers: [containerOf(plan)],
-      volumes: [
-        // Nobody can write to it through this pod, be it a folder or a device.
-        { name: 'source', persistentVolumeClaim: { claimName: from.metadata.name, readOnly: true } },
-        { name: 'destination', persistentVolumeClaim: { claimName: to.metadata.name } },
-      ],
+      containers: [containerOf(plan, part)],
+      volumes: volumesOf(plan, part),
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       // What is half done is worth nothing, so there is nothing to finish; but its node has to let go of the volumes.
@@ -50,7 +81,32 @@ export function copyPod(plan: CopyPlan): CreateEffect {
   return create(volume, pods, object);
 }
 
-/** It needs no network, so a sidecar could only keep it from ending; and a node that is taken away in the middle costs all of the work. */
+/** By which a policy tells the two apart. One that is alone needs none. */
+function roleLabel(role: CopyRole): Readonly<Record<string, string>> {
+  return role === 'copy' ? {} : { [labels.copyRole]: role };
+}
+
+/** The inverse. */
+export function roleOf({ metadata }: Pod): CopyRole {
+  const role = metadata.labels?.[labels.copyRole];
+  return role === 'export' || role === 'import' ? role : 'copy';
+}
+
+type Volumes = NonNullable<NonNullable<Pod['spec']>['volumes']>;
+const keys = 'keys';
+
+function volumesOf({ from, to }: CopyPlan, { role, has }: Part): Volumes {
+  const all = {
+    // Nobody can write to it through this pod, be it a folder or a device.
+    source: { name: 'source', persistentVolumeClaim: { claimName: from.metadata.name, readOnly: true } },
+    destination: { name: 'destination', persistentVolumeClaim: { claimName: to.metadata.name } },
+  };
+  // For the user and the group of the pod.
+  const secret = { secretName: copyKeyName(to.metadata.uid), defaultMode: 0o440 };
+  return [...has.map((name) => all[name]), ...(role === 'copy' ? [] : [{ name: keys, secret }])];
+}
+
+/** A sidecar could only keep it from ending, or from being reached; and a node that is taken away in the middle costs all of the work. */
 function notesFor({ metadata }: Stored<PersistentVolumeClaim>): Readonly<Record<string, string>> {
   return {
     // Another claim may have taken its name by the time that the pod is done.
@@ -61,42 +117,43 @@ function notesFor({ metadata }: Stored<PersistentVolumeClaim>): Readonly<Record<
   };
 }
 
-function containerOf(plan: CopyPlan): PodContainer {
+function containerOf(plan: CopyPlan, part: Part): PodContainer {
   const { volume, policy, from, to } = plan;
-  const used = [
+  const all = [
     { name: 'source', mode: modeOf(from), paths: copyPaths.source, readOnly: true },
     { name: 'destination', mode: modeOf(to), paths: copyPaths.destination, readOnly: false },
   ] as const;
-  const folders = used.filter(({ mode }) => mode === 'Filesystem');
+  const used = all.filter(({ name }) => part.has.includes(name));
   const devices = used.filter(({ mode }) => mode === 'Block');
+  const mounts = [
+    ...used
+      .filter(({ mode }) => mode === 'Filesystem')
+      .map(({ name, paths, readOnly }) => ({ name, mountPath: paths.Filesystem, readOnly })),
+    ...(part.role === 'copy' ? [] : [{ name: keys, mountPath: copyKeys.folder, readOnly: true }]),
+  ];
+  const address = { name: podAddressVariable, valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } };
   return {
     name: container,
     image: policy.image,
-    args: [...copyProgram, ...Object.entries(argumentsOf(plan)).map(([name, value]) => `--${name}=${value}`)],
+    args: [...copyProgram, ...Object.entries(argumentsOf(plan, part)).map(([name, value]) => `--${name}=${value}`)],
+    ...(part.role === 'export' ? { env: [address] } : {}),
     resources: { requests: policy.requests, limits: policy.limits },
     // What a program says that ends without a result; one that has a result leaves that.
     terminationMessagePolicy: 'FallbackToLogsOnError',
-    securityContext: privilegesFor(volume),
-    ...(folders.length === 0
-      ? {}
-      : {
-          volumeMounts: folders.map(({ name, paths, readOnly }) => ({ name, mountPath: paths.Filesystem, readOnly })),
-        }),
+    securityContext: privilegesFor(volume, part.role),
+    ...(mounts.length === 0 ? {} : { volumeMounts: mounts }),
     ...(devices.length === 0
       ? {}
       : { volumeDevices: devices.map(({ name, paths }) => ({ name, devicePath: paths.Block })) }),
   };
 }
 
-function argumentsOf({
-  volume,
-  policy,
-  from,
-  to,
-  imageSize,
-}: CopyPlan): Readonly<Record<Exclude<(typeof copyArguments)[number], 'peer'>, string>> {
+type Arguments = Readonly<Record<Exclude<(typeof copyArguments)[number], 'peer'>, string>> & { readonly peer?: string };
+
+function argumentsOf({ volume, policy, from, to, imageSize }: CopyPlan, { role, peer }: Part): Arguments {
   return {
-    role: 'copy',
+    role,
+    ...(peer === undefined ? {} : { peer }),
     content: contentTypeOf(volume),
     'source-mode': modeOf(from),
     'destination-mode': modeOf(to),
@@ -156,8 +213,9 @@ function userFor(volume: DataVolume): object {
 }
 
 /** For a disk image, what Pod Security "restricted" asks for; for a tree, what "baseline" allows. */
-function privilegesFor(volume: DataVolume): object {
-  const add = contentTypeOf(volume) === 'archive' ? { add: archiveCapabilities } : {};
+function privilegesFor(volume: DataVolume, role: CopyRole): object {
+  const capabilities = role === 'export' ? exportCapabilities : archiveCapabilities;
+  const add = contentTypeOf(volume) === 'archive' ? { add: capabilities } : {};
   return {
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,
