@@ -191,6 +191,8 @@ describe('the rights of the chart', () => {
     // By copies, which take pods: test/e2e/node/install.test.ts sees these two used.
     'ClusterRole clonegate-controller: get pods/log',
     'ClusterRole clonegate-controller: get volumesnapshotcontents.snapshot.storage.k8s.io',
+    // By copies that take two pods: test/e2e/node/copy sees it used, and the right to make Secrets.
+    'ClusterRole clonegate-controller: create networkpolicies.networking.k8s.io',
   ]);
 
   test.each(accounts)('%s has each for something that it did, and none for nothing', async (account) => {

@@ -4,6 +4,7 @@ import type { VolumeMode } from '../../../../shared/api/objects.ts';
 import { createClaim } from '../../../support/claims.ts';
 import { until } from '../../../support/cluster/index.ts';
 import type { Tenant } from '../../controller/tenant.ts';
+import { describeApart } from './apart.ts';
 import { failingCopies } from './failing.ts';
 import { killProgramIn } from './outside.ts';
 import {
@@ -186,6 +187,8 @@ test('that no node can make, for none reaches both volumes, says so in the words
   }
   await succeeds(split, 'unreached');
 });
+
+describeApart(() => stage);
 
 describe('a copy that is under way', () => {
   const slow = { source: sourceOf('Block'), mode: 'Block', storage: '8Mi', notes: slowly } as const;

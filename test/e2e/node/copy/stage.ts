@@ -12,8 +12,8 @@ import { runPod } from '../../../support/pods.ts';
 import { Tenant } from '../../controller/tenant.ts';
 
 /**
- * A cluster with two real nodes and drivers that know nothing of each other, one of them on the second node alone, the image on its nodes, and
- * the real controller.
+ * A cluster with two real nodes and drivers that know nothing of each other, two of them on one node alone, the image on its nodes, and the
+ * real controller.
  */
 export interface Stage {
   readonly cluster: Cluster;
@@ -31,6 +31,7 @@ export async function setStage(): Promise<Stage> {
   const drivers = [
     { name: 'reflink', isDefault: true },
     { name: 'other', without },
+    { name: 'near', node: 'node-1', without },
     { name: 'far', node: 'node-2', without },
   ];
   const cluster = await startCluster({ tier: 'node', nodes: 2, name: 'copy', drivers });
