@@ -27,7 +27,8 @@ export function plannedBy(decision: Decision, facts: CloneFacts): readonly Footp
 /**
  * The objects of a clone, by namespace, the target's first. Within a namespace the target claim is filled itself, unless by a copy; else a
  * temporary claim beside the source is filled and its volume handed over, so for a moment it is paid for twice (design,
- * section 4). A restored snapshot costs a VolumeSnapshot unless it is the source itself, and that is restored first to be copied.
+ * section 4). A restored snapshot costs a VolumeSnapshot unless it is the source itself, and that is restored first to be copied. A copy takes
+ * one pod: that it needs a second one the scheduler says when it comes to it, and a quota that has no room then is told on the DataVolume.
  */
 export function footprint(strategy: Strategy, facts: CloneFacts): readonly Footprint[] {
   const { source, target } = facts;
