@@ -94,6 +94,12 @@ export function isChild({ metadata }: KubeObject, uid: string): boolean {
   return metadata.labels?.[labels.ownerUid] === uid && metadata.labels[labels.managedBy] === managedBy;
 }
 
+/** Whether a pod is the copy pod of whatever DataVolume. */
+export function isCopyPod(pod: Pod): boolean {
+  const uid = ownerUidOf(pod);
+  return uid !== undefined && isChild(pod, uid) && pod.metadata.name === copyPodName(uid);
+}
+
 /**
  * Whether what exists is what an effect would have made. Where an owner reference is possible, it decides; a label alone could be copied
  * onto another object by anyone who likes its labels.

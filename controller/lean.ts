@@ -25,6 +25,7 @@ const readAnnotations: ReadonlySet<string> = new Set([
   annotations.copied,
   annotations.copyAttempt,
   annotations.copiesInto,
+  annotations.avoidsNodes,
 ]);
 const readLabels: ReadonlySet<string> = new Set([labels.ownerUid, labels.managedBy, labels.copyRole]);
 
@@ -55,13 +56,15 @@ export function leanSnapshot({ metadata, spec = {}, status = {} }: Stored<Volume
   };
 }
 
-/** What is read of every pod, and of our own also whose they are, whether they are going, and what becomes of them. */
+/** What is read of every pod, and of our own also whose they are, where they are, whether they are going, and what becomes of them. */
 export function leanHelper(pod: Stored<Pod>): Stored<Pod> {
   const lean = leanPod(pod);
   if (pod.metadata.labels?.[labels.ownerUid] === undefined) return lean;
   const { labels: marks, annotations: notes, deletionTimestamp } = leanMeta(pod.metadata);
   const metadata = { ...lean.metadata, ...present({ labels: marks, annotations: notes, deletionTimestamp }) };
-  return { ...lean, metadata, ...(pod.status === undefined ? {} : { status: leanStatus(pod.status) }) };
+  const { nodeName } = pod.spec ?? {};
+  const spec = lean.spec === undefined || nodeName === undefined ? {} : { spec: { ...lean.spec, nodeName } };
+  return { ...lean, ...spec, metadata, ...(pod.status === undefined ? {} : { status: leanStatus(pod.status) }) };
 }
 
 /** Those that tell why a pod does not run, and who ended it. */

@@ -18,6 +18,7 @@ import { accessPolicyOf } from '../shared/trust/access.ts';
 import { createIdentityKeeper, untilOpen } from '../shared/trust/keeper.ts';
 import { openVerifyingKeys, type VerifyingKeys } from '../shared/trust/keyring.ts';
 import { createKey } from './copy/key.ts';
+import { createPlaces } from './copy/places.ts';
 import { copyPolicyOf } from './copy/policy.ts';
 import { createExpectations } from './expectations.ts';
 import { createLeading } from './lead.ts';
@@ -104,6 +105,7 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
     copyProgressInterval: settings.copyProgressInterval,
     turns,
     sharing: createSharing(stores, clock),
+    places: createPlaces(stores, settings.copiesPerNode, clock),
     clock,
     log,
     metrics,

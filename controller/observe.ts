@@ -24,6 +24,7 @@ import { dataVolumes, volumeSnapshots } from '../shared/kube/resource.ts';
 import type { Verification } from './authorize.ts';
 import { childrenOf, ofSource } from './belongings.ts';
 import { type Children, isSnapshotName, snapshotName } from './children.ts';
+import { anywhere, type Places } from './copy/places.ts';
 import type { CopyPolicy } from './copy/policy.ts';
 import { type CopyHistory, historyOf } from './copy/record.ts';
 import { type InUse, inUseRule } from './in-use.ts';
@@ -62,6 +63,7 @@ export interface Observed {
 export interface Copying {
   readonly policy: CopyPolicy;
   readonly history: CopyHistory;
+  readonly places: Places;
   /** How a snapshot is restored for its bytes to be copied; undefined when it need not be, or nobody knows. */
   readonly restore: Restore | undefined;
   /** The class of the claim that it is restored into waits for the first consumer. */
@@ -81,6 +83,8 @@ export interface Present {
   readonly now: number;
   /** What the snapshot that is the source is bound to, where its bytes are to be copied. */
   readonly content?: VolumeSnapshotContent | undefined;
+  /** Where a pod may copy. */
+  readonly places?: Places;
 }
 
 /** What the administrator set, as far as the execution depends on it. */
@@ -154,6 +158,7 @@ export function observe(
     copying: {
       policy: policy.copy,
       history: historyOf(volume),
+      places: present.places ?? anywhere,
       restore: restoreOf(stores, present.content),
       restoredLate: bindsLate(stores, children.restored),
     },

@@ -13,6 +13,7 @@ import { askRight, type Right, unasked, type Verification, verify } from './auth
 import { childrenOf } from './belongings.ts';
 import { hasFinalizer } from './children.ts';
 import { snapshotContent } from './copy/content.ts';
+import type { PlaceKeeper } from './copy/places.ts';
 import { createProgressReader, type ProgressReader } from './copy/progress.ts';
 import type { Effect } from './effects.ts';
 import { createEvidence } from './evidence.ts';
@@ -44,6 +45,7 @@ export interface Surroundings {
   readonly limits: Limits;
   readonly turns: Turns;
   readonly sharing: Sharing;
+  readonly places: PlaceKeeper;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Ears['metrics'];
@@ -123,8 +125,9 @@ class Pass {
   }
 
   #look(volume: Stored<DataVolume>, stamp: Verification, content: VolumeSnapshotContent | undefined): Observed {
-    const { stores, policy, sharing, clock } = this.#around;
-    return observe(stores, volume, stamp, policy, { now: clock.now(), content }, sharing);
+    const { stores, policy, sharing, places, clock } = this.#around;
+    const present = { now: clock.now(), content, places: places.of(volume.metadata.uid) };
+    return observe(stores, volume, stamp, policy, present, sharing);
   }
 
   /** First whether it is its turn, then whether its user still has the right: who has to wait is asked about when the wait is over. */
@@ -145,7 +148,9 @@ class Pass {
 
   async #carryOut(key: string, o: Observed, next: Plan, signal: AbortSignal): Promise<Outcome> {
     const effects = next.state === 'acting' ? next.effects : [];
+    const { uid } = o.volume.metadata;
     // Before anything is awaited: the next to look must know.
+    this.#around.places.begins(uid, effects);
     this.#around.sharing.ends(key, o.company, 'step' in next && next.step === taken.name, effects);
     switch (next.state) {
       case 'ignored':
@@ -162,6 +167,7 @@ class Pass {
       case 'acting': {
         const applied = await this.#applier.apply(key, next.effects, { signal });
         this.#around.log.debug({ dataVolume: o.volume, step: next.step, result: applied.kind }, 'Step taken');
+        if (applied.kind !== 'written') this.#around.places.fails(uid);
         if (applied.kind === 'refused')
           return this.#wait(key, o, { state: 'waiting', step: next.step, wait: applied.wait }, signal);
         if (applied.kind === 'stale') return retry;

@@ -25,7 +25,7 @@ import {
   volumeSnapshots,
 } from '../shared/kube/resource.ts';
 import { createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
-import { ownerUidOf, sharersOf } from './children.ts';
+import { isCopyPod, ownerUidOf, sharersOf } from './children.ts';
 import { groupsOf } from './groups.ts';
 import { hintedSource } from './hint.ts';
 import { leanClaim, leanHelper, leanSnapshot, leanVolume } from './lean.ts';
@@ -58,6 +58,7 @@ const indexes = {
   owner: 'owner',
   group: 'group',
   of: 'of',
+  copies: 'copies',
 } as const;
 const all = 'all';
 const byOwner = {
@@ -88,7 +89,11 @@ export function createStores(
     }),
     pods: createStore<Pod>({
       transform: leanHelper,
-      indexes: { ...byOwner, [indexes.writes]: (pod) => writtenBy(pod) },
+      indexes: {
+        ...byOwner,
+        [indexes.writes]: (pod) => writtenBy(pod),
+        [indexes.copies]: (pod) => (isCopyPod(pod) ? [all] : []),
+      },
     }),
     storageClasses: createStore<StorageClass>(),
     storageProfiles: createStore<StorageProfile>(),
@@ -145,6 +150,11 @@ export function volumeOf({ volumes }: Stores, uid: string): Stored<DataVolume> |
 /** Pods that may write to the claim of this key. */
 export function writersOf({ pods }: Stores, claim: string): readonly Stored<Pod>[] {
   return pods.by(indexes.writes, claim);
+}
+
+/** The pods that copy. */
+export function copyPodsIn({ pods }: Pick<Stores, 'pods'>): readonly Stored<Pod>[] {
+  return pods.by(indexes.copies, all);
 }
 
 /** Keys of the claims that a pod may write to. */

@@ -1,6 +1,7 @@
 import type { Pod } from '../../shared/api/objects.ts';
+import { avoidedBy } from './places.ts';
 import type { CopyPolicy } from './policy.ts';
-import { refusalOf } from './scheduler.ts';
+import { refusalOf, refusesByAffinity } from './scheduler.ts';
 import { quoted, unschedulable } from './verdict.ts';
 
 /** Whether two pods are to do what no node lets one do: only where the volumes are what keeps it from a node. Pure. */
@@ -19,13 +20,17 @@ interface Present {
   readonly before: boolean;
 }
 
-/** Of a pod that has both volumes. The time is that of the scheduler's clock. */
+/**
+ * Of a pod that has both volumes. The time is that of the scheduler's clock. Whether nodes that it was kept from for having enough to do
+ * reach both, the scheduler has not said: the pod is made again when one of them has a place.
+ */
 export function partingOf(
-  { status = {} }: Pod,
+  pod: Pod,
   { network, networkAfter }: Pick<CopyPolicy, 'network' | 'networkAfter'>,
   { now, before }: Present,
 ): Parting | undefined {
-  const { message = '', lastTransitionTime = '' } = unschedulable(status) ?? {};
+  const { message = '', lastTransitionTime = '' } = unschedulable(pod.status ?? {}) ?? {};
+  if (avoidedBy(pod).length > 0 && refusesByAffinity(message)) return undefined;
   const { volumes, lasting } = refusalOf(message);
   if (!volumes) return undefined;
   if (!network) return { state: 'off' };

@@ -30,6 +30,11 @@ export function refusalOf(message: string): Refusal {
   };
 }
 
+/** Whether a node was refused for what the pod itself says of nodes. */
+export function refusesByAffinity(message: string): boolean {
+  return message.includes("node(s) didn't match Pod's node affinity/selector") || message.includes('NodeAffinity');
+}
+
 type Meaning =
   /** The node does not reach a volume that there is. */
   | 'volume'

@@ -79,6 +79,8 @@ export const annotations = {
   copyAttempt: 'clonegate.io/copy-attempt',
   /** On a copy pod, and on its export pod: uid of the temporary claim that is copied into. */
   copiesInto: 'clonegate.io/copies-into',
+  /** On a copy pod: nodes that run as many copies as they may, with blanks between them; it does not go there. */
+  avoidsNodes: 'clonegate.io/avoids-nodes',
   /** On a copy pod: service meshes leave it alone. */
   istioInject: 'sidecar.istio.io/inject',
   linkerdInject: 'linkerd.io/inject',

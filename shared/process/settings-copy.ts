@@ -59,6 +59,12 @@ export const copyRows = {
     'Copies into one StorageClass that are under way at the same time; 0: any number.',
     { fallback: 10 },
   ),
+  copiesPerNode: row(
+    controller,
+    integer(0, 100_000),
+    'Copies that one node works on at the same time; 0: any number.',
+    { fallback: 5 },
+  ),
   copyProgressInterval: row(
     controller,
     duration(1000),

@@ -9,6 +9,7 @@ import type { Observed } from '../../observe.ts';
 import { about, isGoing, naming, patchClaim, patchVolume, remove } from '../parts.ts';
 import { type Step, type Wait, waitFor } from '../step.ts';
 import { exported, partingNow } from './apart.ts';
+import { placeWait, withPlaces } from './places.ts';
 import { planOf } from './plan.ts';
 import { copyPod, importPod, verifies } from './pod.ts';
 import { isApart, isWhole, noteFailure } from './tries.ts';
@@ -21,7 +22,7 @@ export const started: Step = {
   name: 'copy-started',
   guarded: true,
   done: (o) => isWhole(o) || o.children.copyPod !== undefined,
-  waits: () => undefined,
+  waits: placeWait,
   effects: (o): readonly Effect[] => {
     const plan = planOf(o);
     if (plan === undefined) return [];
@@ -64,7 +65,7 @@ export const copied: Step = {
 /** That two pods could do it is said where it is not done yet. */
 function unparted(o: Observed, pod: Stored<Pod>, verdict: Pending): Wait {
   const parting = partingNow(o);
-  const wait = pendingOf(o, pod, verdict);
+  const wait = withPlaces(pod, pendingOf(o, pod, verdict));
   if (parting?.state === 'off')
     return { ...wait, message: `${wait.message}; two pods could copy over the network, but --copy-network is false` };
   if (parting?.state !== 'later') return wait;

@@ -28,6 +28,8 @@ export interface CopyPlan {
   readonly to: Stored<PersistentVolumeClaim>;
   /** Bytes that a new disk image is to be given, if that is more than the source's. */
   readonly imageSize: bigint;
+  /** Names of nodes that have enough to do. */
+  readonly avoids: readonly string[];
 }
 
 /** What a pod does of that. */
@@ -59,10 +61,11 @@ function podFor(plan: CopyPlan, part: Part): CreateEffect {
   const { namespace = '' } = to.metadata;
   const priorityClassName = priorityOf(volume, policy);
   const meta = childMeta(volume, namespace, part.name(volume.metadata.uid));
+  const avoids = avoidedBy(plan, part);
   const object: Pod = {
     apiVersion: apiVersionOf(pods),
     kind: pods.kind,
-    metadata: { ...meta, labels: { ...meta.labels, ...roleLabel(part.role) }, annotations: notesFor(to) },
+    metadata: { ...meta, labels: { ...meta.labels, ...roleLabel(part.role) }, annotations: notesFor(plan, part) },
     spec: {
       // Whether to try again, when, and where is not for a kubelet to say.
       restartPolicy: 'Never',
@@ -76,6 +79,7 @@ function podFor(plan: CopyPlan, part: Part): CreateEffect {
       ...(priorityClassName === '' ? {} : { priorityClassName }),
       ...(Object.keys(policy.nodeSelector).length === 0 ? {} : { nodeSelector: policy.nodeSelector }),
       ...(policy.tolerations.length === 0 ? {} : { tolerations: policy.tolerations }),
+      ...(avoids.length === 0 ? {} : { affinity: awayFrom(avoids) }),
     },
   };
   return create(volume, pods, object);
@@ -107,14 +111,28 @@ function volumesOf({ from, to }: CopyPlan, { role, has }: Part): Volumes {
 }
 
 /** A sidecar could only keep it from ending, or from being reached; and a node that is taken away in the middle costs all of the work. */
-function notesFor({ metadata }: Stored<PersistentVolumeClaim>): Readonly<Record<string, string>> {
+function notesFor(plan: CopyPlan, part: Part): Readonly<Record<string, string>> {
+  const { metadata } = plan.to;
+  const avoids = avoidedBy(plan, part);
   return {
     // Another claim may have taken its name by the time that the pod is done.
     [annotations.copiesInto]: metadata.uid,
     [annotations.istioInject]: 'false',
     [annotations.linkerdInject]: 'disabled',
     [annotations.safeToEvict]: 'false',
+    ...(avoids.length === 0 ? {} : { [annotations.avoidsNodes]: avoids.join(' ') }),
   };
+}
+
+/** What only hands out does not count as a copy. */
+function avoidedBy({ avoids }: CopyPlan, { role }: Part): readonly string[] {
+  return role === 'export' ? [] : avoids;
+}
+
+/** By their names, since a label need not be the name; such a field takes one value. */
+function awayFrom(nodes: readonly string[]): object {
+  const matchFields = nodes.map((node) => ({ key: 'metadata.name', operator: 'NotIn', values: [node] }));
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } } };
 }
 
 function containerOf(plan: CopyPlan, part: Part): PodContainer {

@@ -7,6 +7,7 @@ import { isImmediate, type Making, nodeOf, type Progress } from '../target.ts';
 import { transfer } from '../transfer.ts';
 import { exporting, parted, replaced } from './apart.ts';
 import { copied, started, vacated } from './copied.ts';
+import { placed } from './places.ts';
 import { sizesOf } from './plan.ts';
 import { outdated, rested, undisturbed } from './tries.ts';
 
@@ -68,7 +69,7 @@ function route(before: readonly Step[]): readonly Step[] {
     copies: true,
     first: [undisturbed, outdated],
     before: [rested, ...before],
-    after: [parted, replaced, exporting, started, copied, vacated],
+    after: [placed, parted, replaced, exporting, started, copied, vacated],
     consumer: { unneeded: ({ volume }) => isImmediate(volume), itself: isFirstConsumer },
   });
 }

@@ -16,3 +16,6 @@ export const copyPolicy: CopyPolicy = {
   retries: 3,
   backoff: 10_000,
 };
+
+/** Copies that a node works on at the same time. */
+export const perNode = 5;

@@ -1,3 +1,4 @@
+import { createPlaces } from '../../../controller/copy/places.ts';
 import { createExpectations } from '../../../controller/expectations.ts';
 import { createReconcile, type Reconcile } from '../../../controller/reconcile.ts';
 import { createSharing } from '../../../controller/sharing.ts';
@@ -9,7 +10,7 @@ import { createLogger } from '../../../shared/process/log.ts';
 import type { Metrics } from '../../../shared/process/metrics.ts';
 import { strictPolicy } from '../../../shared/trust/access.ts';
 import type { Verifier } from '../../../shared/trust/keys.ts';
-import { copyPolicy } from '../build/copies.ts';
+import { copyPolicy, perNode } from '../build/copies.ts';
 import type { MemoryApi } from '../memory-client.ts';
 import { placeOf, summaryOf } from './words.ts';
 
@@ -53,6 +54,7 @@ export function createController({ api, stores, clock, metrics, verifier, writte
     limits: { stallAfter: 0, stallAfterConsumer: 0, fallbackAfter: 0 },
     turns: createTurns(stores, { perSource: 0, perStorageClass: 0, copiesPerStorageClass: 0 }),
     sharing: createSharing(stores, clock),
+    places: createPlaces(stores, perNode, clock),
     newKey: () => 'clonegate:a key\n',
     copyProgressInterval: 5000,
     clock,

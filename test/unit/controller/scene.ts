@@ -1,3 +1,4 @@
+import { createPlaces } from '../../../controller/copy/places.ts';
 import { createExpectations } from '../../../controller/expectations.ts';
 import { createReconcile, type Reconcile } from '../../../controller/reconcile.ts';
 import { createSharing } from '../../../controller/sharing.ts';
@@ -14,6 +15,7 @@ import { createMetrics } from '../../../shared/process/metrics.ts';
 import { strictPolicy } from '../../../shared/trust/access.ts';
 import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
 import type { CloneOptions } from '../../support/build/clones.ts';
+import { perNode } from '../../support/build/copies.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { type Interceptor, MemoryApi } from '../../support/memory-client.ts';
 import { claim, namespace, policy, storageClass } from './world.ts';
@@ -129,6 +131,7 @@ export class Scene {
       limits: this.limits,
       turns: createTurns(this.stores, this.turns),
       sharing: createSharing(this.stores, this.clock),
+      places: createPlaces(this.stores, perNode, this.clock),
       newKey: () => 'clonegate:a key\n',
       copyProgressInterval: 5000,
       clock: this.clock,

@@ -1,4 +1,5 @@
 import type { Verification } from '../../../controller/authorize.ts';
+import { createPlaces } from '../../../controller/copy/places.ts';
 import { type Observed, observe, type Present } from '../../../controller/observe.ts';
 import { createStores } from '../../../controller/stores.ts';
 import type { CloneSource, DataVolume, DataVolumeStatus } from '../../../shared/api/datavolume.ts';
@@ -13,7 +14,8 @@ import type {
   Stored,
 } from '../../../shared/api/objects.ts';
 import { encodeRecord } from '../../../shared/decision/record.ts';
-import { copyPolicy } from '../../support/build/copies.ts';
+import { copyPolicy, perNode } from '../../support/build/copies.ts';
+import { FakeClock } from '../../support/clock.ts';
 
 /** A small cluster in the controller's stores: one class, one source that can be cloned, one DataVolume that asks for it. */
 
@@ -160,5 +162,6 @@ export function observed(
   stamp: Verification = valid,
   present: Partial<Present> = {},
 ): Observed {
-  return observe(stores, dataVolume, stamp, policy, { now, ...present });
+  const places = createPlaces(stores, perNode, new FakeClock()).of(dataVolume.metadata.uid);
+  return observe(stores, dataVolume, stamp, policy, { now, places, ...present });
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { partingOf } from '../../../../controller/copy/parting.ts';
+import { annotations } from '../../../../shared/api/names.ts';
 import type { Pod, PodCondition } from '../../../../shared/api/objects.ts';
 import { copyPolicy } from '../../../support/build/copies.ts';
 
@@ -53,4 +54,17 @@ test.each([
   ['is not known', { metadata: {} }],
 ])('two pods are of no use when what keeps one from its node %s', (_name, one) => {
   expect(partingOf(one, copyPolicy, { now: now + 1e12, before: true })).toBeUndefined();
+});
+
+test('that nodes which have enough to do do not take it is no proof, however long', () => {
+  const avoiding = (message: string): Pod => {
+    const one = pod(message);
+    return { ...one, metadata: { annotations: { [annotations.avoidsNodes]: 'node-1' } } };
+  };
+  const kept =
+    "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) didn't match PersistentVolume's node affinity.";
+  expect(partingOf(pod(kept), copyPolicy, present)).toMatchObject({ state: 'due' });
+  expect(partingOf(avoiding(kept), copyPolicy, { now: now + 1e12, before: true })).toBeUndefined();
+  // None of them is among those that would have taken it.
+  expect(partingOf(avoiding(proof), copyPolicy, present)).toMatchObject({ state: 'due' });
 });

@@ -14,12 +14,14 @@ interface Case extends VolumeOptions {
   readonly policy?: Partial<CopyPolicy>;
   readonly modes?: readonly [Mode, Mode];
   readonly imageSize?: bigint;
+  readonly avoids?: readonly string[];
 }
 
 function planFor({
   policy = {},
   modes: [from, to] = ['Filesystem', 'Filesystem'],
   imageSize = 0n,
+  avoids = [],
   ...options
 }: Case = {}): CopyPlan {
   return {
@@ -28,6 +30,7 @@ function planFor({
     from: claim('source', { metadata: { namespace: 'golden' }, spec: { volumeMode: from } }),
     to: claim('t', { metadata: { namespace: 'golden', uid: 't-uid' }, spec: { volumeMode: to } }),
     imageSize,
+    avoids,
   };
 }
 
@@ -182,6 +185,26 @@ describe('the copy pod', () => {
     expect(podFor().spec).not.toHaveProperty('nodeSelector');
     expect(podFor().spec).not.toHaveProperty('tolerations');
   });
+});
+
+test('a pod that copies does not go to nodes that have enough to do, by their very names', () => {
+  const field = (name: string) => ({ key: 'metadata.name', operator: 'NotIn', values: [name] });
+  for (const make of [copyPod, (plan: CopyPlan) => importPod(plan, '10.1.2.3')]) {
+    const { metadata, spec } = make(planFor({ avoids: ['node-1', 'node-2'] })).object as Pod;
+    expect(spec?.affinity).toEqual({
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchFields: [field('node-1'), field('node-2')] }],
+        },
+      },
+    });
+    expect(metadata.annotations).toHaveProperty([annotations.avoidsNodes], 'node-1 node-2');
+  }
+  const exporter = exportPod(planFor({ avoids: ['node-1'] })).object as Pod;
+  expect(exporter.spec).not.toHaveProperty('affinity');
+  expect(exporter.metadata.annotations).not.toHaveProperty([annotations.avoidsNodes]);
+  expect(podFor().spec).not.toHaveProperty('affinity');
+  expect(podFor().metadata.annotations).not.toHaveProperty([annotations.avoidsNodes]);
 });
 
 describe('the two pods of a copy over the network', () => {
