@@ -10,7 +10,9 @@ import { killProgramIn } from './outside.ts';
 import {
   copyingIn,
   leftIn,
+  mostOnANode,
   order,
+  perNode,
   readImage,
   readImages,
   type Stage,
@@ -55,15 +57,17 @@ describe('a disk image', () => {
   );
   const into = (elsewhere: boolean): Tenant => (elsewhere ? tenant : golden);
 
-  test('is copied from any mode into any, here and elsewhere, at its size and larger, byte by byte', async () => {
+  test('is copied from any mode into any, here and elsewhere, at its size and larger, byte by byte, so many on a node', async () => {
     for (const { from, to, elsewhere, larger, name } of matrix) {
       const size = to === 'Block' ? (from === 'Block' ? 8 : 32) : 32;
       const storage = `${larger ? 2 * size : size}Mi`;
       await order(stage, into(elsewhere), { name, from: golden, source: sourceOf(from), mode: to, storage });
     }
-    for (const { elsewhere, name } of matrix) {
-      expect((await succeeds(into(elsewhere), name)).status?.progress).toBe('100.0%');
-    }
+    const ends = Promise.all(matrix.map(async ({ elsewhere, name }) => await succeeds(into(elsewhere), name)));
+    const most = await mostOnANode(stage, ends);
+    for (const { status } of await ends) expect(status?.progress).toBe('100.0%');
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(perNode);
     const found = await Promise.all(
       [false, true].map(async (elsewhere) => {
         const wanted = matrix.filter((one) => one.elsewhere === elsewhere).map(({ name, to }) => [name, to] as const);

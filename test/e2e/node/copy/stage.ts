@@ -25,6 +25,9 @@ export interface Stage {
   close(): Promise<void>;
 }
 
+/** Copies that a node works on at the same time. */
+export const perNode = 4;
+
 export async function setStage(): Promise<Stage> {
   const image = await ensureImage();
   const without = ['CREATE_DELETE_SNAPSHOT', 'EXPAND_VOLUME'] as const;
@@ -42,6 +45,7 @@ export async function setStage(): Promise<Stage> {
       '--copy-backoff=1s',
       '--copy-progress-interval=1s',
       '--copies-per-storage-class=0',
+      `--copies-per-node=${perNode}`,
     ];
     const controller = await startController(cluster, { args: [...args, '--copy-retries=2', '--clones-per-source=0'] });
     const { keys } = controller;
@@ -221,3 +225,30 @@ export async function leftIn(tenant: Tenant, owner?: DataVolume): Promise<string
 }
 
 export const slowly = { [annotations.bandwidth]: '1M' };
+
+/** The most copies that one node was seen to work on before `end`. */
+export async function mostOnANode({ cluster }: Stage, end: Promise<unknown>): Promise<number> {
+  let [most, over] = [0, false];
+  const ended = end.finally(() => {
+    over = true;
+  });
+  await until(
+    'copies to come to their end',
+    async () => {
+      const { items } = await cluster.api.get<{ items: readonly Stored<Pod>[] }>(
+        '/api/v1/pods?labelSelector=clonegate.io/owner-uid',
+      );
+      const nodes = items.filter(isAtWork).map(({ spec }) => spec?.nodeName);
+      most = Math.max(most, ...nodes.map((node) => nodes.filter((one) => one === node).length));
+      return over;
+    },
+    { timeout: 600_000 },
+  );
+  await ended;
+  return most;
+}
+
+function isAtWork({ metadata, spec, status }: Stored<Pod>): boolean {
+  const isOver = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+  return metadata.name.startsWith('clonegate-copy-') && spec?.nodeName !== undefined && !isOver;
+}
