@@ -6,7 +6,7 @@ import { isReasonCode, type ReasonCode } from '../../shared/api/reasons.ts';
 
 /**
  * What is remembered of a copy, and where: on the DataVolume, how often it was begun anew; on the temporary claim, of which try it is, and
- * that its volume holds all of it. A claim of an earlier try is worth nothing, whatever is in it.
+ * that its volume holds all of it. A claim of an earlier try is worth nothing, unless the record says that it is kept.
  */
 
 /** The last try that failed, and how many did. */
@@ -23,6 +23,8 @@ export interface CopyRecord {
   readonly final: boolean;
   /** It took two pods: the next one need not wait as long until it does. */
   readonly network?: true;
+  /** The try whose claim the next one goes on with; absent when it begins with a blank one. */
+  readonly kept?: number;
 }
 
 /** The same, of a copy that has not failed yet. */
@@ -32,7 +34,7 @@ const untroubled: CopyHistory = { attempts: 0, failures: 0 };
 
 /** What cannot be read counts as nothing: at worst a copy is tried more often. */
 export function historyOf({ metadata }: DataVolume): CopyHistory {
-  const { attempts, failures, reason, message, at, final, network } =
+  const { attempts, failures, reason, message, at, final, network, kept } =
     parseObject(metadata.annotations?.[annotations.copy] ?? '') ?? {};
   const time = typeof at === 'string' ? Date.parse(at) : Number.NaN;
   if (!isCount(attempts) || attempts === 0 || !isCount(failures) || Number.isNaN(time)) return untroubled;
@@ -44,6 +46,7 @@ export function historyOf({ metadata }: DataVolume): CopyHistory {
     at: time,
     final: final === true,
     ...(network === true ? { network } : {}),
+    ...(isCount(kept) && kept < attempts ? { kept } : {}),
   };
 }
 
@@ -59,7 +62,7 @@ export function writeRecord({ at, message, ...rest }: CopyRecord): string {
   return JSON.stringify({ ...rest, message: message.slice(0, longestMessage), at: new Date(at).toISOString() });
 }
 
-/** The try that a temporary claim was made for; undefined for what was made for another strategy. */
+/** The try that a temporary claim or a pod was made for; undefined for what was made for another strategy. */
 export function attemptOf({ metadata }: KubeObject): number | undefined {
   const text = metadata.annotations?.[annotations.copyAttempt] ?? '';
   return /^\d{1,9}$/u.test(text) ? Number(text) : undefined;

@@ -75,7 +75,7 @@ export const annotations = {
   digest: 'clonegate.io/digest',
   /** On a temporary claim: compact JSON, its volume holds the whole copy. */
   copied: 'clonegate.io/copied',
-  /** On a temporary claim: the try of a copy that it was made for, from 0. */
+  /** On a temporary claim and on the pods of a copy: the try that it was made for, from 0. */
   copyAttempt: 'clonegate.io/copy-attempt',
   /** On a copy pod, and on its export pod: uid of the temporary claim that is copied into. */
   copiesInto: 'clonegate.io/copies-into',

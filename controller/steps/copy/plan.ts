@@ -9,7 +9,8 @@ export function planOf(o: Observed): CopyPlan | undefined {
   const [from, to] = [readFrom(o), children.temporary];
   if (from === undefined || to === undefined || choice.by !== 'record') return undefined;
   const size = imageSize({ source: sizesOf(o), target: choice.target });
-  return { volume, policy: copying.policy, from, to, imageSize: size, avoids: copying.places.full };
+  const attempt = copying.history.attempts;
+  return { volume, policy: copying.policy, from, to, imageSize: size, avoids: copying.places.full, attempt };
 }
 
 /** The claim whose bytes are copied. */

@@ -30,6 +30,8 @@ export interface CopyPlan {
   readonly imageSize: bigint;
   /** Names of nodes that have enough to do. */
   readonly avoids: readonly string[];
+  /** Number of the try. */
+  readonly attempt: number;
 }
 
 /** What a pod does of that. */
@@ -112,11 +114,13 @@ function volumesOf({ from, to }: CopyPlan, { role, has }: Part): Volumes {
 
 /** A sidecar could only keep it from ending, or from being reached; and a node that is taken away in the middle costs all of the work. */
 function notesFor(plan: CopyPlan, part: Part): Readonly<Record<string, string>> {
-  const { metadata } = plan.to;
+  const { to, attempt } = plan;
   const avoids = avoidedBy(plan, part);
   return {
     // Another claim may have taken its name by the time that the pod is done.
-    [annotations.copiesInto]: metadata.uid,
+    [annotations.copiesInto]: to.metadata.uid,
+    // And that claim may be one that several tries go on with.
+    [annotations.copyAttempt]: String(attempt),
     [annotations.istioInject]: 'false',
     [annotations.linkerdInject]: 'disabled',
     [annotations.safeToEvict]: 'false',

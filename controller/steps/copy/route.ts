@@ -26,6 +26,9 @@ import { outdated, rested, undisturbed } from './tries.ts';
  * | F | Bound | failed, or going | | the DataVolume: one try more is over, and why |
  * | G | Bound | failed | one try more | deletion of pod and T, both of an earlier try now; then 0, after a pause, or the end |
  *
+ * What was copied of a tree is kept in G, unless it may be why the try failed: T stays, the pod goes, and the next one, after the pause, goes on
+ * in T (1), which it is told apart from the last by the number of its try. When no node can run it with T, T goes too.
+ *
  * Where the scheduler shows that no node reaches both volumes, there are two pods: E has the source and hands it out, P (the pod above, of
  * the same name) copies from there. That E exists is the state.
  *

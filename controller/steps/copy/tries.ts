@@ -1,10 +1,12 @@
+import { contentTypeOf } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import type { KubeObject, Stored } from '../../../shared/api/objects.ts';
+import type { ReasonCode } from '../../../shared/api/reasons.ts';
 import { claims, pods, type Resource } from '../../../shared/kube/resource.ts';
 import { copyPodsOf } from '../../children.ts';
-import { backoffAfter } from '../../copy/policy.ts';
-import { attemptOf, type CopyRecord, failed, writeRecord } from '../../copy/record.ts';
-import type { Failure } from '../../copy/verdict.ts';
+import { backoffAfter, type CopyPolicy } from '../../copy/policy.ts';
+import { attemptOf, type CopyHistory, type CopyRecord, failed, writeRecord } from '../../copy/record.ts';
+import { type Failure, verdictOn } from '../../copy/verdict.ts';
 import type { Effect } from '../../effects.ts';
 import type { Observed } from '../../observe.ts';
 import { holdsBytes } from '../../origin.ts';
@@ -23,7 +25,10 @@ export function isApart({ children: { copyPod, exportPod } }: Observed): boolean
   return exportPod !== undefined || (copyPod !== undefined && roleOf(copyPod) === 'import');
 }
 
-/** What is left of an earlier try goes before anything else: whatever is in that claim is not the whole of it. */
+/**
+ * What is left of an earlier try goes before anything else: whatever is in that claim is not the whole of it. Only the claim stays where the
+ * next try can go on with it.
+ */
 export const outdated: Step = {
   name: 'outdated',
   done: (o) => stale(o).length === 0,
@@ -36,11 +41,37 @@ type Child = Stored<KubeObject>;
 function stale(o: Observed): readonly Child[] {
   const { attempts } = o.copying.history;
   const claim = unfinished(o);
-  const isOld = claim !== undefined && (attemptOf(claim) ?? attempts) < attempts;
+  const made = claim === undefined ? undefined : (attemptOf(claim) ?? attempts);
+  const isOld = claim !== undefined && made !== undefined && (made < goodFrom(o) || (made < attempts && isStuck(o)));
   const isLost = (pod: Child): boolean =>
-    !isWhole(o) && (claim === undefined || isGoing(claim) || intoOf(pod) !== claim.metadata.uid);
+    !isWhole(o) &&
+    (claim === undefined ||
+      isGoing(claim) ||
+      intoOf(pod) !== claim.metadata.uid ||
+      (attemptOf(pod) ?? made ?? attempts) < attempts);
   const lost = copyPodsOf(o.children).filter((pod) => isOld || isLost(pod));
   return isOld ? [...lost, claim] : lost;
+}
+
+/** The first try whose claim is still good for something. */
+function goodFrom({ volume, copying: { history, policy } }: Observed): number {
+  const isKept = failed(history) && isTree(volume) && !isOver(history, policy);
+  return (isKept ? history.kept : undefined) ?? history.attempts;
+}
+
+/** What was begun lies where no node can go on with it, which says nothing of a new volume. */
+function isStuck({ children: { copyPod } }: Observed): boolean {
+  const verdict = copyPod === undefined ? undefined : verdictOn(copyPod);
+  return verdict?.state === 'pending' && verdict.reason === 'CopyPodUnschedulable';
+}
+
+/** Of a tree, what is there already need not be copied again: the program looks at each file. An image is written from the beginning. */
+function isTree(volume: Observed['volume']): boolean {
+  return contentTypeOf(volume) === 'archive';
+}
+
+function isOver({ final, failures }: CopyRecord, { retries }: CopyPolicy): boolean {
+  return final || failures > retries;
 }
 
 /** The temporary claim, as long as it does not hold the whole copy. */
@@ -94,19 +125,29 @@ function disturbance(o: Observed): Wait | undefined {
 }
 
 /** After a failure there is a pause, the longer the more there were; or the end. */
-export const rested: Step = gate('rested', ({ copying: { history, policy }, children: { temporary }, now }) => {
+export const rested: Step = gate('rested', (o) => {
+  const { copying, now } = o;
+  const { history, policy } = copying;
   if (!failed(history)) return undefined;
-  const { failures, reason, message, at, final } = history;
-  if (final || failures > policy.retries) {
+  const { failures, reason, message, at } = history;
+  if (isOver(history, policy)) {
     const often = history.attempts === 1 ? 'once' : `${history.attempts} times`;
     const said = `the copy failed ${often}; the last time: ${message}`;
     return waitFor('Failed', reason, said, { failure: said });
   }
   const again = at + backoffAfter(failures, policy);
-  if (now >= again || temporary !== undefined) return undefined;
-  const said = `${message}; the copy is begun anew at ${new Date(again).toISOString()}`;
+  if (now >= again || isBegun(o, history)) return undefined;
+  const how = o.children.temporary === undefined ? 'is begun anew' : 'goes on';
+  const said = `${message}; the copy ${how} at ${new Date(again).toISOString()}`;
   return waitFor('CloneScheduled', reason, said, { again: again - now });
 });
+
+/** The try that is next, by its claim, or by its pods on a claim that was kept. */
+function isBegun({ children }: Observed, { attempts }: CopyHistory): boolean {
+  const { temporary } = children;
+  if (temporary === undefined) return false;
+  return (attemptOf(temporary) ?? attempts) >= attempts || copyPodsOf(children).length > 0;
+}
 
 /** The one write by which a try is over. */
 export function noteFailure(o: Observed, { reason, message, retry, disrupted }: Failure): Effect {
@@ -119,6 +160,30 @@ export function noteFailure(o: Observed, { reason, message, retry, disrupted }: 
     at: o.now,
     final: !retry,
     ...(isApart(o) ? { network: true } : {}),
+    ...keeping(o, { reason, disrupted }),
   };
   return patchVolume(o.volume, { metadata: { annotations: { [annotations.copy]: writeRecord(record) } } });
+}
+
+/**
+ * Ends of a try that say nothing against what it has written. Not that of a lost node, on which it may still be writing; nor an I/O error,
+ * which may be the destination's.
+ */
+const harmless: ReadonlySet<ReasonCode> = new Set([
+  'CopyEvicted',
+  'CopyPodDeleted',
+  'CopyOutOfMemory',
+  'CopyPeerUnreachable',
+  'CopyToolFailed',
+]);
+
+/** What fails again on the claim of an earlier try may fail because of it, and begins with a blank one. */
+function keeping(
+  { volume, copying: { history }, children: { temporary } }: Observed,
+  { reason, disrupted }: Pick<Failure, 'reason' | 'disrupted'>,
+): Pick<CopyRecord, 'kept'> {
+  const { attempts } = history;
+  if (temporary === undefined || !isTree(volume) || !harmless.has(reason)) return {};
+  const made = attemptOf(temporary) ?? attempts;
+  return made === attempts || disrupted ? { kept: made } : {};
 }

@@ -130,8 +130,9 @@ describe('a disk image', () => {
   });
 });
 
+const archive = { contentType: 'archive' } as const;
+
 describe('a tree of files', () => {
-  const archive = { contentType: 'archive' } as const;
   const list = `cd /data; find . -path ./lost+found -prune -o -exec stat -c '%n %F %u:%g %a %h %Y' {} + | sort; find . -type f | sort | xargs sha256sum; readlink link`;
 
   test('is copied with owners, modes, times, links and holes', async () => {
@@ -215,6 +216,42 @@ describe('a copy that is under way', () => {
     } finally {
       await golden.kubectl('uncordon', node);
     }
+  });
+
+  test('of a tree goes on in the same volume when its node is drained, and is the same in the end', async () => {
+    const metadata = "cd /data; find . -path ./lost+found -prune -o -exec stat -c '%n %F %u:%g %a %h %Y' {} + | sort";
+    const list = `${metadata}; find . -type f | sort | xargs sha256sum`;
+    await createClaim(stage.cluster, golden.namespace, 'forest');
+    const plant = `
+      cd /data; mkdir old; for n in 1 2 3 4 5 6 7 8; do dd if=/dev/urandom of=old/$n bs=1k count=700 2>/dev/null; done
+      ln old/1 old/9; ln -s 1 old/link; chown 1000:2000 old/2; chmod 4750 old/3; touch -d '2001-02-03 04:05:06' old/4 old
+      ${list}`;
+    const before = await say(stage.cluster, golden.namespace, {
+      name: 'plants',
+      script: plant,
+      claims: { forest: '/data' },
+    });
+    await order(stage, tenant, { name: 'forest', from: golden, source: 'forest', spec: archive, notes: slowly });
+    const pod = await slowlyCopyingIn(stage, golden, tenant, 'forest');
+    const temporary = pod.spec?.volumes?.find(({ name }) => name === 'destination')?.persistentVolumeClaim?.claimName;
+    const { spec: begun } = await golden.claim(temporary ?? '');
+    const node = pod.spec?.nodeName ?? '';
+    await golden.kubectl('drain', node, '--force', '--ignore-daemonsets', '--delete-emptydir-data');
+    try {
+      const done = await succeeds(tenant, 'forest');
+      const record: unknown = JSON.parse(done.metadata.annotations?.[annotations.copy] ?? '');
+      expect(record).toMatchObject({ attempts: 1, failures: 0, reason: 'CopyEvicted', kept: 0 });
+    } finally {
+      await golden.kubectl('uncordon', node);
+    }
+    expect((await tenant.claim('forest')).spec?.volumeName).toBe(begun?.volumeName);
+    expect(begun?.volumeName).toBeTypeOf('string');
+    const after = await say(stage.cluster, tenant.namespace, {
+      name: 'looks',
+      script: list,
+      claims: { forest: '/data' },
+    });
+    expect(after).toBe(before);
   });
 
   test('begins anew when its pod is deleted', async () => {

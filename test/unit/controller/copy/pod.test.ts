@@ -31,6 +31,7 @@ function planFor({
     to: claim('t', { metadata: { namespace: 'golden', uid: 't-uid' }, spec: { volumeMode: to } }),
     imageSize,
     avoids,
+    attempt: 2,
   };
 }
 

@@ -92,14 +92,20 @@ export const whole = blank({
 });
 export const pendingBlank = blank({ phase: 'Pending', capacity: null });
 
-export function copying(status: PodStatus = {}, more: { into?: string; going?: boolean } = {}): Change {
-  const { into = 'temporary-uid', going = false } = more;
+export function copying(
+  status: PodStatus = {},
+  more: { into?: string; going?: boolean; attempt?: number } = {},
+): Change {
+  const { into = 'temporary-uid', going = false, attempt } = more;
   const one: Stored<Pod> = {
     metadata: meta(copyPodName(uid), {
       namespace: golden,
       uid: 'copy-uid',
       labels: childLabels(uid),
-      annotations: { [annotations.copiesInto]: into },
+      annotations: {
+        [annotations.copiesInto]: into,
+        ...(attempt === undefined ? {} : { [annotations.copyAttempt]: String(attempt) }),
+      },
       ...(going ? { deletionTimestamp: created } : {}),
     }),
     spec: {

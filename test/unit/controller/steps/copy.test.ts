@@ -243,6 +243,82 @@ describe('a copy that fails', () => {
     expect(noted({ change: change(drained) })).toMatchObject({ attempts: 1, failures: 0, reason: 'CopyEvicted' });
   });
 
+  describe('of a tree', () => {
+    const tree = {
+      spec: { source: { pvc: { namespace: golden, name: 'source' } }, pvc: {}, contentType: 'archive' },
+    } as const;
+    const drained = {
+      ...failed(),
+      conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }],
+    };
+    const lost = {
+      ...drained,
+      conditions: [{ ...drained.conditions[0], type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC' }],
+    };
+    const tool = failed({ reason: 'CopyToolFailed' });
+
+    test.each<[string, Situation, number | undefined]>([
+      ['a drain', { ...tree, change: change(drained) }, 0],
+      ['a drain of an image', { change: change(drained) }, undefined],
+      ['a node that is lost', { ...tree, change: change(lost) }, undefined],
+      ['an I/O error', { ...tree, change: change(failed()) }, undefined],
+      ['a wrong copy', { ...tree, change: change(failed({ reason: 'CopyVerificationFailed' })) }, undefined],
+      ['a full target', { ...tree, change: change(failed({ reason: 'CopyNoSpace', retry: false })) }, undefined],
+      ['a tool', { ...tree, change: change(tool) }, 0],
+      [
+        'a tool, again on the same claim',
+        { ...tree, record: { kept: 0 }, change: all(withClaims(waiting(), blank()), copying(tool, { attempt: 1 })) },
+        undefined,
+      ],
+      [
+        'a drain, again on the same claim',
+        { ...tree, record: { kept: 0 }, change: all(withClaims(waiting(), blank()), copying(drained, { attempt: 1 })) },
+        0,
+      ],
+    ])('keeps its claim unless that may be why it failed: %s', (_name, situation, kept) => {
+      expect(noted(situation)['kept']).toBe(kept);
+    });
+
+    test('goes on with the claim of the earlier try, with another pod, after the pause', () => {
+      const record = { kept: 0 };
+      const claimed = withClaims(waiting(), blank());
+      const end = next({ ...tree, record, change: all(claimed, copying(tool)) });
+      expect(end).toMatchObject({ step: 'outdated', effects: [{ uid: 'copy-uid' }] });
+      expect(end).not.toHaveProperty('effects.1');
+      expect(next({ ...tree, record, at: now + 4000, change: claimed })).toMatchObject({
+        step: 'rested',
+        wait: { again: 6000, message: expect.stringContaining('; the copy goes on at ') },
+      });
+      expect(next({ ...tree, record, at: now + 10_000, change: claimed })).toMatchObject({
+        step: 'copy-started',
+        effects: [{ object: { metadata: { annotations: { [annotations.copyAttempt]: '1' } } } }],
+      });
+      const under = all(claimed, copying(running, { attempt: 1 }));
+      expect(next({ ...tree, record, at: now - 99_000, change: under })).toMatchObject({ step: 'copied' });
+    });
+
+    test.each<[string, Situation]>([
+      ['it has failed for good', { ...tree, record: { kept: 0, failures: 4 } }],
+      ['it is none any more', { record: { kept: 0 } }],
+    ])('gives the claim up when %s', (_name, situation) => {
+      expect(next({ ...situation, change: withClaims(waiting(), blank()) })).toMatchObject({
+        step: 'outdated',
+        effects: [{ uid: 'temporary-uid' }],
+      });
+    });
+
+    test('gives the claim up when no node can go on with it, without a failure more', () => {
+      const status = {
+        conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no' }],
+      };
+      const stuck = all(withClaims(waiting(), blank()), copying(status, { attempt: 1 }));
+      expect(next({ ...tree, record: { kept: 0 }, change: stuck })).toMatchObject({
+        step: 'outdated',
+        effects: [{ uid: 'copy-uid' }, { uid: 'temporary-uid' }],
+      });
+    });
+  });
+
   test('leaves pod and claim of an earlier try, which go before anything else, and are waited for', () => {
     const left = (going: object) =>
       all(
