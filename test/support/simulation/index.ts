@@ -225,9 +225,10 @@ export class Simulation {
       },
     });
     const creationTimestamp = new Date(start).toISOString();
+    const spec = { ...volume.spec, ...(kind.tree === true ? { contentType: 'archive' as const } : {}) };
     await this.storage.api
       .client()
-      .create(dataVolumes, { ...volume, metadata: { ...volume.metadata, creationTimestamp } });
+      .create(dataVolumes, { ...volume, spec, metadata: { ...volume.metadata, creationTimestamp } });
   }
 
   /** The user's pod comes as soon as there is something to use, and the scheduler chooses a node. */

@@ -14,6 +14,8 @@ export interface Kind {
   readonly late: boolean;
   /** No node reaches both the source and the volumes of the class. */
   readonly apart: boolean;
+  /** What is in the source is a tree of files. */
+  readonly tree?: true;
 }
 
 const together: readonly Kind[] = (

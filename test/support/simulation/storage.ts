@@ -40,6 +40,8 @@ export class SimulatedStorage {
   readonly made: string[] = [];
   /** How many copies fail from now on. */
   copyFailures = 0;
+  /** Why they do. */
+  copyFailure = { reason: 'CopyIOError', message: 'read failed at 42' };
   /** No node reaches the volumes that there were and those that are made. */
   apart = false;
   readonly #late: ReadonlySet<string>;
@@ -234,7 +236,7 @@ export class SimulatedStorage {
     }
     if (this.copyFailures > 0) {
       this.copyFailures -= 1;
-      return this.#end(pod, { reason: 'CopyIOError', message: 'read failed at 42' });
+      return this.#end(pod, this.copyFailure);
     }
     this.contents.set(volumeName, this.contents.get(from.spec?.volumeName ?? '') ?? '');
     this.made.push(volumeName);

@@ -7,12 +7,34 @@ describe('a copy that fails', () => {
     kinds.filter(({ strategy, mode, larger }) => strategy === 'copy' && mode === 'Block' && !larger),
   );
 
+  const trees = rowsOf(
+    kinds.flatMap((kind): Kind[] => {
+      const { strategy, mode, larger } = kind;
+      return strategy === 'copy' && mode === 'Filesystem' && !larger ? [{ ...kind, tree: true }] : [];
+    }),
+  );
+
   /** Two tries come to nothing, and the third is whole. */
   async function failing(kind: Kind, pace: Pace): Promise<Simulation> {
     const simulation = await simulate(kind, pace);
     simulation.storage.copyFailures = 2;
+    if (kind.tree === true) simulation.storage.copyFailure = { reason: 'CopyToolFailed', message: 'rsync was killed' };
     return simulation;
   }
+
+  test.each(trees)(
+    '$name, of a tree: goes on in its volume once, and on a new one when that fails too',
+    async ({ kind }) => {
+      const simulation = await failing(kind, { slow: true });
+
+      await simulation.settle();
+
+      expect(simulation.outcome()).toMatchObject(finished(kind));
+      expect(simulation.volume?.status).toMatchObject({ restartCount: 2 });
+      const blank = simulation.writes.filter((write) => /^create persistentvolumeclaims \w+\/clonegate$/.test(write));
+      expect(blank).toHaveLength(2);
+    },
+  );
 
   test.each(copies)('$name: is begun anew, on a new volume each time, and comes to its end', async ({ kind }) => {
     const simulation = await failing(kind, { slow: true });
@@ -25,26 +47,29 @@ describe('a copy that fails', () => {
     expect(blank).toHaveLength(3);
   });
 
-  test.each(copies)('$name: is counted once and no more, whenever its controller is killed', async ({ kind }) => {
-    const undisturbed = await failing(kind, { slow: false });
-    await undisturbed.settle();
-    const count = undisturbed.writes.length;
-    for (const when of ['before', 'after'] as const) {
-      for (let nth = 1; nth <= count; nth += 1) {
-        const simulation = await failing(kind, { slow: false });
-        simulation.onWrite = (at, moment) => {
-          if (at === nth && moment === when) Simulation.death();
-        };
+  test.each([...copies, ...trees])(
+    '$name: is counted once and no more, whenever its controller is killed',
+    async ({ kind }) => {
+      const undisturbed = await failing(kind, { slow: false });
+      await undisturbed.settle();
+      const count = undisturbed.writes.length;
+      for (const when of ['before', 'after'] as const) {
+        for (let nth = 1; nth <= count; nth += 1) {
+          const simulation = await failing(kind, { slow: false });
+          simulation.onWrite = (at, moment) => {
+            if (at === nth && moment === when) Simulation.death();
+          };
 
-        await simulation.settle();
+          await simulation.settle();
 
-        expect(simulation.outcome(), `${when} write ${nth}`).toMatchObject(finished(kind));
-        expect(simulation.volume?.status, `${when} write ${nth}`).toMatchObject({ restartCount: 2 });
-        expect(simulation.writes.length, `${when} write ${nth}`).toBeLessThanOrEqual(count + madeAgain(kind));
+          expect(simulation.outcome(), `${when} write ${nth}`).toMatchObject(finished(kind));
+          expect(simulation.volume?.status, `${when} write ${nth}`).toMatchObject({ restartCount: 2 });
+          expect(simulation.writes.length, `${when} write ${nth}`).toBeLessThanOrEqual(count + madeAgain(kind));
+        }
       }
-    }
-    expect(count).toBeGreaterThan(15);
-  });
+      expect(count).toBeGreaterThan(15);
+    },
+  );
 
   // A first consumer in the simulation never rests.
   test.each(copies.filter(({ kind }) => !kind.late))(
