@@ -13,7 +13,7 @@ test('pods reach each other and the API server by Services, and so does the API 
     name: 'server',
     script: 'mkdir /tmp/www; echo hello > /tmp/www/index.html; httpd -f -p 8080 -h /tmp/www',
   });
-  await cluster.api.post(`/api/v1/namespaces/${namespace}/services`, {
+  const { spec } = await cluster.api.post<{ spec: { clusterIP: string } }>(`/api/v1/namespaces/${namespace}/services`, {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: 'web' },
@@ -26,9 +26,9 @@ test('pods reach each other and the API server by Services, and so does the API 
   expect(proxied).toBe('hello\n');
   const { logs } = await runPod(cluster, namespace, {
     name: 'client',
-    // The environment tells a pod of the Services that were there before it.
+    // Not by the environment: it tells of the Services that its kubelet knew when the pod began, which may be a moment behind.
     script: `
-      until printf 'GET /index.html HTTP/1.0\\r\\n\\r\\n' | nc "$WEB_SERVICE_HOST" 80 | tail -n 1 | grep hello; do :; done
+      until printf 'GET /index.html HTTP/1.0\\r\\n\\r\\n' | nc "${spec.clusterIP}" 80 | tail -n 1 | grep hello; do :; done
       until nc "$KUBERNETES_SERVICE_HOST" 443 < /dev/null; do :; done
       echo through
     `,
