@@ -59,6 +59,19 @@ describe('a tree', () => {
     else expect(holes).toBeLessThan(1024);
   });
 
+  test('keeps extended attributes, file capabilities and both kinds of ACLs', async () => {
+    expect((await site.copy(pod, [archive])).code).toBe(0);
+    const found = await portrait(destination.path);
+    for (const one of [
+      /^user\.note=0x776974682.*$/mu,
+      /^user\.folder=0x66$/mu,
+      /^security\.capability=0x0100000200040000000000000000000000000000$/mu,
+      /^user:4321:rw-$/mu,
+      /^default:group:99:r-x$/mu,
+    ])
+      expect(found).toMatch(one);
+  });
+
   test('is the same on a file system without a file of its own', async () => {
     await empty(source.path);
     expect((await site.copy(pod, [archive, '--verify=true'])).result).toMatchObject({
