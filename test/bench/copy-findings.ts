@@ -29,6 +29,46 @@ export interface CopyRun {
   readonly wrong: readonly string[];
 }
 
+/** MiB that the program in the copy pod may take at the most, beside the tools. */
+const mostMemory = 64;
+
+/** One copy by a real pod, and beside it a pod on two such volumes that does nothing. Seconds, one after the other. */
+export interface PodRun {
+  readonly round: number;
+  /** From the pod's creation until the program in it begins: scheduler, kubelet, driver, runtime, Node. */
+  readonly start: number;
+  /** Until the tool is started. */
+  readonly prepare: number;
+  /** Until the storage has all of it. */
+  readonly copy: number;
+  /** Until the API server tells that the pod has ended. */
+  readonly told: number;
+  /** From the creation of the idle pod until the API server tells that it has ended. */
+  readonly idle: number;
+  readonly wrong: readonly string[];
+}
+
+export function podTable(runs: readonly PodRun[]): Table {
+  const of = (figure: (run: PodRun) => number): number => median(runs.map(figure));
+  const all = ({ start, prepare, copy, told }: PodRun): number => start + prepare + copy + told;
+  return {
+    title: 'A copy pod with an image of 8 MiB, from its creation on (medians, s)',
+    columns: ['pods', 'program runs', '+ copy begins', '+ copy ends', '+ API tells', 'all', 'idle pod', 'ratio'],
+    rows: [
+      [
+        String(runs.length),
+        of(({ start }) => start),
+        of(({ prepare }) => prepare),
+        of(({ copy }) => copy),
+        of(({ told }) => told),
+        of(all),
+        of(({ idle }) => idle),
+        of((run) => all(run) / run.idle),
+      ],
+    ],
+  };
+}
+
 export function tablesOf(runs: readonly CopyRun[]): readonly Table[] {
   const cases = [...new Set(runs.map((run) => run.case))];
   return [
@@ -67,8 +107,15 @@ function ratios(runs: readonly CopyRun[], one: CopyCase): readonly number[] {
   );
 }
 
-export function failuresOf(runs: readonly CopyRun[]): readonly string[] {
-  return runs.flatMap((run) =>
-    run.wrong.map((wrong) => `${run.case.name}, by ${run.by}, round ${run.round}: ${wrong}`),
-  );
+export function failuresOf(runs: readonly CopyRun[], pods: readonly PodRun[] = []): readonly string[] {
+  return [
+    ...runs.flatMap((run) =>
+      [...run.wrong, ...tooLarge(run)].map((wrong) => `${run.case.name}, by ${run.by}, round ${run.round}: ${wrong}`),
+    ),
+    ...pods.flatMap(({ round, wrong }) => wrong.map((one) => `pods, round ${round}: ${one}`)),
+  ];
+}
+
+function tooLarge({ memory: { program = 0 } }: CopyRun): readonly string[] {
+  return program <= mostMemory ? [] : [`the program took ${program.toFixed(1)} MiB of ${mostMemory}`];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type CopyCase, type CopyRun, failuresOf, tablesOf } from '../../bench/copy-findings.ts';
+import { type CopyCase, type CopyRun, failuresOf, podTable, tablesOf } from '../../bench/copy-findings.ts';
 
 const one: CopyCase = { name: 'image', content: 'kubevirt', bytes: 20e9, data: 1e9, plain: 'by hand' };
 
@@ -39,6 +39,40 @@ describe('the table of copies', () => {
     expect(rowOf('image, Clonegate')).toMatchObject({ 'program MiB': 62, 'tools MiB': 20 });
     expect(rowOf('image, by hand')).toMatchObject({ 'program MiB': undefined, 'speed ratio': undefined });
   });
+});
+
+describe('the table of pods', () => {
+  const pod = { start: 2, prepare: 0.1, copy: 0.3, told: 0.6, idle: 1.5, wrong: [] };
+  const { columns, rows } = podTable([
+    { ...pod, round: 1 },
+    { ...pod, round: 2, start: 20, idle: 11 },
+    { ...pod, round: 3 },
+  ]);
+
+  test('tells what comes before the copy, and after it, and each against the idle pod of its round', () => {
+    expect(Object.fromEntries(columns.map((column, at) => [column, rows[0]?.[at]]))).toEqual({
+      pods: '3',
+      'program runs': 2,
+      '+ copy begins': 0.1,
+      '+ copy ends': 0.3,
+      '+ API tells': 0.6,
+      all: 3,
+      'idle pod': 1.5,
+      ratio: 2,
+    });
+  });
+
+  test('a pod that failed fails the run', () => {
+    expect(failuresOf([], [{ ...pod, round: 2, wrong: ['no'] }])).toEqual(['pods, round 2: no']);
+  });
+});
+
+test('a program that takes too much memory fails the run, and a tool does not', () => {
+  const memory = { program: 64.5, tools: 500 };
+  expect(failuresOf([run('clonegate', 0, 1, { memory })])).toEqual([
+    'image, by clonegate, round 0: the program took 64.5 MiB of 64',
+  ]);
+  expect(failuresOf([run('plain', 0, 1, { memory: { program: undefined, tools: 500 } })])).toEqual([]);
 });
 
 test('a copy that is not the same fails the run', () => {
