@@ -130,6 +130,9 @@ export async function renderConfigurations(namespaces: readonly string[] = []): 
   return (await renderChart({ only: ['webhook/configurations.yaml'], set })) as readonly Configuration[];
 }
 
+/** The most that there is: a machine may stop either program for seconds, and more than once within a call. */
+const timeoutSeconds = 30;
+
 /** Where the API server is to call it, whom to trust, if that is known, and where it tells that it is called. */
 interface Called {
   readonly url: string;
@@ -144,6 +147,7 @@ async function configure(cluster: Cluster, called: Called, namespaces: readonly 
     ...configuration,
     webhooks: configuration.webhooks.map((webhook) => ({
       ...webhook,
+      timeoutSeconds,
       clientConfig: {
         url: `${url}${webhook.clientConfig.service.path}`,
         ...(ca === undefined ? {} : { caBundle: Buffer.from(ca).toString('base64') }),
