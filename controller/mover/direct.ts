@@ -18,6 +18,14 @@ export function alignedChunk(): Uint8Array {
   return new Uint8Array(new WebAssembly.Memory({ initial: chunkSize / 65_536 }).buffer);
 }
 
+/** What lengths have to be a multiple of. */
+const page = 4096;
+
+/** The part of a chunk to read so many bytes into: whole pages, as nothing else can be asked for, and no more, as each one costs. */
+export function partFor(chunk: Uint8Array, bytes: number): Uint8Array {
+  return chunk.subarray(0, Math.ceil(bytes / page) * page);
+}
+
 export interface Opened {
   readonly file: FileHandle;
   readonly direct: boolean;

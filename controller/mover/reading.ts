@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../shared/process/clock.ts';
-import { alignedChunk, chunkSize, readChunk } from './direct.ts';
+import { alignedChunk, chunkSize, partFor, readChunk } from './direct.ts';
 import { CopyError, fromErrno } from './failure.ts';
 
 /** Reads files again in bounded memory: two side by side, or one for its digest. */
@@ -31,6 +31,7 @@ export interface Mark {
 /** Which file, for people. */
 type Side = 'source' | 'destination';
 
+/** Several files may be read at the same time; the memory that was needed is kept. */
 export interface Reader {
   /**
    * Reads both, at the same time, and compares the first `size` bytes, of which each has to have all.
@@ -53,7 +54,7 @@ export const markEvery = 16n << 20n;
 export const emptyDigest = createHash('sha256').digest('hex');
 
 export function createReader({ clock, signal, bandwidth, onDone }: ReaderOptions): Reader {
-  const [ours, theirs] = [createLane(), createLane()];
+  const stretches = createLanes();
   const begun = clock.elapsed();
   let done = 0n;
   const advance = async (bytes: number): Promise<void> => {
@@ -67,7 +68,7 @@ export function createReader({ clock, signal, bandwidth, onDone }: ReaderOptions
   const marks: Reader['marks'] = async function* marks(file, size, side) {
     const hash = createHash('sha256');
     let at = 0n;
-    for await (const stretch of ours(file, size, side)) {
+    for await (const stretch of stretches(file, size, side)) {
       hash.update(stretch);
       if (stretch.length < lengthAt(at, size))
         throw new CopyError('CopyVerificationFailed', `the ${side} ends at byte ${at + BigInt(stretch.length)}`);
@@ -81,20 +82,24 @@ export function createReader({ clock, signal, bandwidth, onDone }: ReaderOptions
   return {
     compare: async (source, destination, size) => {
       const hash = createHash('sha256');
-      const copies = theirs(destination, size, 'destination');
+      const copies = stretches(destination, size, 'destination');
       let at = 0n;
-      for await (const stretch of ours(source, size, 'source')) {
-        const copy = (await copies.next()).value ?? nothing;
-        const wanted = lengthAt(at, size);
-        const length = Math.min(wanted, stretch.length, copy.length);
-        const differs = firstDifference(stretch, copy, length);
-        hash.update(stretch.subarray(0, differs ?? length));
-        if (differs !== undefined || length < wanted)
-          return { digest: hash.digest('hex'), differsAt: at + BigInt(differs ?? length) };
-        at += BigInt(wanted);
-        await advance(wanted);
+      try {
+        for await (const stretch of stretches(source, size, 'source')) {
+          const copy = (await copies.next()).value ?? nothing;
+          const wanted = lengthAt(at, size);
+          const length = Math.min(wanted, stretch.length, copy.length);
+          const differs = firstDifference(stretch, copy, length);
+          hash.update(stretch.subarray(0, differs ?? length));
+          if (differs !== undefined || length < wanted)
+            return { digest: hash.digest('hex'), differsAt: at + BigInt(differs ?? length) };
+          at += BigInt(wanted);
+          await advance(wanted);
+        }
+        return { digest: hash.digest('hex') };
+      } finally {
+        await copies.return(undefined);
       }
-      return { digest: hash.digest('hex') };
     },
     marks,
     digest: async (file, size, side) => {
@@ -112,22 +117,29 @@ function lengthAt(at: bigint, size: bigint): number {
   return size - at < step ? Number(size - at) : chunkSize;
 }
 
-/** Reads one file after the other, into memory that is there from the first one on: two chunks, so that the next is read while one is used. */
-function createLane() {
-  let chunks: [Uint8Array, Uint8Array] | undefined;
+/** @returns what reads a file: into two chunks where it does not fit into one, so that the next is read while one is used. */
+function createLanes() {
+  const free: Uint8Array[] = [];
+  const take = (): Uint8Array => free.pop() ?? alignedChunk();
   /** A piece is good until the next is asked for; the last is shorter than it should be, or empty, where the file ends too early. */
   return async function* stretches(file: FileHandle, size: bigint, side: Side): AsyncGenerator<Uint8Array, undefined> {
-    let [chunk, spare] = (chunks ??= [alignedChunk(), alignedChunk()]);
     if (size === 0n) return;
-    let reading = readAt(file, chunk, 0n, side);
-    for (let at = 0n; at < size; at += step) {
-      const wanted = lengthAt(at, size);
-      const length = Math.min(wanted, await reading);
-      const isLast = length < wanted || at + step >= size;
-      if (!isLast) reading = readAt(file, spare, at + step, side);
-      yield chunk.subarray(0, length);
-      if (isLast) return;
-      [chunk, spare] = [spare, chunk];
+    let chunk = take();
+    let spare = size > step ? take() : chunk;
+    try {
+      let reading = readAt(file, partFor(chunk, lengthAt(0n, size)), 0n, side);
+      for (let at = 0n; at < size; at += step) {
+        const wanted = lengthAt(at, size);
+        const length = Math.min(wanted, await reading);
+        const next = at + step;
+        const isLast = length < wanted || next >= size;
+        if (!isLast) reading = readAt(file, partFor(spare, lengthAt(next, size)), next, side);
+        yield chunk.subarray(0, length);
+        if (isLast) return;
+        [chunk, spare] = [spare, chunk];
+      }
+    } finally {
+      free.push(...new Set([chunk, spare]));
     }
   };
 }
