@@ -1,4 +1,4 @@
-import { copyPod } from '../../controller/steps/copy-pod.ts';
+import { copyPod } from '../../controller/steps/copy/pod.ts';
 import type { CopyResult } from '../../shared/api/copy.ts';
 import type { DataVolume } from '../../shared/api/datavolume.ts';
 import type { PersistentVolumeClaim, Stored } from '../../shared/api/objects.ts';
@@ -69,7 +69,8 @@ async function measureCopy(
   };
   const [source, destination] = await Promise.all([claim(from), claim(to)]);
   const policy = { ...copyPolicy, image };
-  const { object } = copyPod({ volume, policy, from: source, to: destination, imageSize: 0n });
+  const plan = { volume, policy, from: source, to: destination, imageSize: 0n, avoids: [], attempt: 0 };
+  const { object } = copyPod(plan);
   const created = Date.now();
   await cluster.api.post(`/api/v1/namespaces/${namespace}/pods`, object);
   const { phase, logs } = await podEnd(cluster, namespace, object.metadata.name ?? '');
