@@ -90,6 +90,8 @@ export function conversion({ source, destination, order }: ImagePlan): Command {
     '-n',
     '-O',
     'raw',
+    // Out of order. In order it has but one write at a time under way, and without a page cache it is they alone that keep a storage busy.
+    '-W',
     ...from.args,
     '-t',
     cacheOf(destination),
@@ -97,8 +99,6 @@ export function conversion({ source, destination, order }: ImagePlan): Command {
     ...(isDevice ? [] : ['--target-is-zero']),
     // Every zero is written out, since there is no other way to make a device allocate.
     ...(isDevice && preallocation ? ['-S', '0'] : []),
-    // Out of order where it makes no file fragmented.
-    ...(isDevice || preallocation ? ['-W'] : []),
     ...(bandwidth > 0n ? ['-r', String(bandwidth)] : []),
   ];
   return { program, args: [...args, from.name, firstFile] };

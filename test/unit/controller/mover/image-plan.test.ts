@@ -59,10 +59,10 @@ describe('qemu-img', () => {
       expect(args).not.toMatch(/-S/);
   });
 
-  test('writes out of order where nothing can be fragmented', () => {
+  test('has several writes under way, whatever the destination is', () => {
     expect(
       [argsOf(device), argsOf(file, { preallocation: true }), argsOf(file)].map((args) => / -W /.test(args)),
-    ).toEqual([true, true, false]);
+    ).toEqual([true, true, true]);
   });
 
   test('goes past the page cache on each side that can', () => {
@@ -99,6 +99,7 @@ describe('an image of another pod', () => {
       '-n',
       '-O',
       'raw',
+      '-W',
       '--object',
       'tls-creds-psk,id=key,endpoint=client,dir=/keys,username=clonegate',
       '--image-opts',
