@@ -11,16 +11,18 @@ export interface CopyCase {
   readonly data: number;
   /** What one would type instead. */
   readonly plain: string;
+  /** The same tool past the page cache, as Clonegate asks for it. */
+  readonly uncached?: string;
 }
 
 /** One copy of one case. */
 export interface CopyRun {
   readonly case: CopyCase;
   readonly round: number;
-  readonly by: 'plain' | 'clonegate';
+  readonly by: 'plain' | 'uncached' | 'clonegate';
   /** From the first byte until the storage has the last one. */
   readonly seconds: number;
-  /** Until the program has read its arguments; 0 of what is plain. */
+  /** Until the program has read its arguments; 0 by hand. */
   readonly startup: number;
   /** Seconds, user and system, of everything that ran. */
   readonly cpu: number;
@@ -75,9 +77,13 @@ export function tablesOf(runs: readonly CopyRun[]): readonly Table[] {
     {
       title: 'Copies until the storage has them (medians; MB are of the data, holes apart)',
       columns: ['', 'rounds', 's', 'MB/s', 'speed ratio', 'start-up s', 'CPU s', 'program MiB', 'tools MiB'],
-      rows: cases.flatMap((one) => (['plain', 'clonegate'] as const).map((by) => rowOf(runs, one, by))),
+      rows: cases.flatMap((one) => waysOf(one).map((by) => rowOf(runs, one, by))),
     },
   ];
+}
+
+function waysOf({ uncached }: CopyCase): readonly CopyRun['by'][] {
+  return uncached === undefined ? ['plain', 'clonegate'] : ['plain', 'uncached', 'clonegate'];
 }
 
 function rowOf(runs: readonly CopyRun[], one: CopyCase, by: CopyRun['by']): Table['rows'][number] {
@@ -85,12 +91,12 @@ function rowOf(runs: readonly CopyRun[], one: CopyCase, by: CopyRun['by']): Tabl
   const of = (figure: (run: CopyRun) => number): number => median(mine.map(figure));
   const programs = mine.flatMap(({ memory }) => memory.program ?? []);
   return [
-    `${one.name}, ${by === 'plain' ? one.plain : 'Clonegate'}`,
+    `${one.name}, ${by === 'clonegate' ? 'Clonegate' : one[by]}`,
     mine.length,
     of(({ seconds }) => seconds),
     of(({ seconds }) => one.data / 1e6 / seconds),
-    by === 'plain' ? undefined : median(ratios(runs, one)),
-    by === 'plain' ? undefined : of(({ startup }) => startup),
+    by === 'plain' ? undefined : median(ratios(runs, one, by)),
+    by === 'clonegate' ? of(({ startup }) => startup) : undefined,
     of(({ cpu }) => cpu),
     programs.length === 0 ? undefined : Math.max(...programs),
     Math.max(...mine.map(({ memory }) => memory.tools)),
@@ -98,9 +104,9 @@ function rowOf(runs: readonly CopyRun[], one: CopyCase, by: CopyRun['by']): Tabl
 }
 
 /** How fast against what was copied plainly in the same round: what the machine did beside us then falls on both. */
-function ratios(runs: readonly CopyRun[], one: CopyCase): readonly number[] {
-  const of = (by: CopyRun['by']): readonly CopyRun[] => runs.filter((run) => run.case === one && run.by === by);
-  return of('clonegate').flatMap(({ round, seconds }) =>
+function ratios(runs: readonly CopyRun[], one: CopyCase, by: CopyRun['by']): readonly number[] {
+  const of = (way: CopyRun['by']): readonly CopyRun[] => runs.filter((run) => run.case === one && run.by === way);
+  return of(by).flatMap(({ round, seconds }) =>
     of('plain')
       .filter((plain) => plain.round === round)
       .map((plain) => plain.seconds / seconds),

@@ -11,6 +11,7 @@ import { type CopyCase, type CopyRun, failuresOf, podTable, tablesOf } from './c
 import { measurePods } from './copy-pods.ts';
 import { measure } from './measure.ts';
 import type { Bench, BenchOptions, Report } from './report.ts';
+import { rotated } from './stats.ts';
 
 /** What the program in a copy pod costs, beside what one would type: the same two mounted volumes, in turns, within one run. */
 
@@ -19,14 +20,16 @@ const gibibyte = 1024 * mebibyte;
 const full = { rounds: 3, pods: 5, dense: 4 * gibibyte, sparse: 20 * gibibyte, data: gibibyte };
 const quick = { rounds: 1, pods: 1, dense: 256 * mebibyte, sparse: gibibyte, data: 64 * mebibyte };
 
+const image = { plain: 'qemu-img convert', uncached: 'qemu-img convert -W -T none -t none' } as const;
+
 /** Files that a tree's bytes are in. */
 const files = 64;
 
 export const copy: Bench = async ({ quick: short, log }: BenchOptions): Promise<Report> => {
   const { rounds, pods, dense, sparse, data } = short ? quick : full;
   const cases: readonly CopyCase[] = [
-    { name: 'image, all data', content: 'kubevirt', bytes: dense, data: dense, plain: 'qemu-img convert' },
-    { name: 'image, sparse', content: 'kubevirt', bytes: sparse, data, plain: 'qemu-img convert' },
+    { name: 'image, all data', content: 'kubevirt', bytes: dense, data: dense, ...image },
+    { name: 'image, sparse', content: 'kubevirt', bytes: sparse, data, ...image },
     { name: 'tree, all data', content: 'archive', bytes: dense, data: dense, plain: 'cp -a --sparse=always' },
     { name: 'tree, sparse', content: 'archive', bytes: sparse, data, plain: 'cp -a --sparse=always' },
   ];
@@ -53,7 +56,8 @@ export const copy: Bench = async ({ quick: short, log }: BenchOptions): Promise<
 
 const notes = [
   'Two ext4 file systems on loop devices, whose files are read and written past the page cache. Before each copy the destination is emptied',
-  'and the source is dropped from the page cache; the time ends when the storage has everything (plain: sync -f behind it).',
+  'and the source is dropped from the page cache; the time ends when the storage has everything (by hand: sync -f behind it).',
+  'Clonegate leaves the page cache alone; what that costs the same tool by itself is told, too.',
   "Clonegate runs as in the image, from its bundle and with the pod's flags for Node; its time is what its result says, and start-up is Node's.",
   'What a pod takes before and after that stands in the table of pods; the idle pod is made in the same round, with two volumes as well.',
 ];
@@ -68,8 +72,8 @@ async function measureCase(site: PodSite, one: CopyCase, rounds: number): Promis
   await furnish(pod, one);
   const runs: CopyRun[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const both = [plainly, byClonegate] as const;
-    for (const way of round % 2 === 0 ? both : both.toReversed()) {
+    const all = [plainly, ...(one.uncached === undefined ? [] : [uncached]), byClonegate];
+    for (const way of rotated(all, round)) {
       await clear(pod);
       const made = await way(site, pod, one, round);
       // Once, and only ours: it takes longer than the copies, as it reads holes as zeros.
@@ -111,15 +115,30 @@ async function clear({ source, destination }: Pod): Promise<void> {
   await run('find', source.path, '-type', 'f', '-exec', 'dd', 'if={}', 'iflag=nocache', 'count=0', 'status=none', ';');
 }
 
-async function plainly(_: PodSite, { source, destination }: Pod, one: CopyCase, round: number): Promise<CopyRun> {
+async function plainly(_: PodSite, pod: Pod, one: CopyCase, round: number): Promise<CopyRun> {
   const line =
     one.content === 'kubevirt'
-      ? 'qemu-img convert -f raw -O raw "$1/disk.img" "$2/disk.img" && sync -f "$2"'
-      : 'cp -a --sparse=always "$1/." "$2/" && sync -f "$2"';
-  const { seconds, cpu, memory, code, output } = await measure('sh', ['-c', line, 'sh', source.path, destination.path]);
-  const tools = memory.started;
+      ? 'qemu-img convert -f raw -O raw "$1/disk.img" "$2/disk.img"'
+      : 'cp -a --sparse=always "$1/." "$2/"';
+  return { ...(await byHand(pod, line)), case: one, round, by: 'plain' };
+}
+
+/** As Clonegate asks the same tool for it. */
+async function uncached(_: PodSite, pod: Pod, one: CopyCase, round: number): Promise<CopyRun> {
+  const convert = 'qemu-img convert -n --target-is-zero -W -T none -t none -f raw -O raw "$1/disk.img" "$2/disk.img"';
+  return {
+    ...(await byHand(pod, `truncate -r "$1/disk.img" "$2/disk.img" && ${convert}`)),
+    case: one,
+    round,
+    by: 'uncached',
+  };
+}
+
+async function byHand({ source, destination }: Pod, line: string): Promise<Omit<CopyRun, 'case' | 'round' | 'by'>> {
+  const args = ['-c', `${line} && sync -f "$2"`, 'sh', source.path, destination.path];
+  const { seconds, cpu, memory, code, output } = await measure('sh', args);
   const wrong = code === 0 ? [] : [output];
-  return { case: one, round, by: 'plain', seconds, startup: 0, cpu, memory: { program: undefined, tools }, wrong };
+  return { seconds, startup: 0, cpu, memory: { program: undefined, tools: memory.started }, wrong };
 }
 
 async function byClonegate(site: PodSite, pod: Pod, one: CopyCase, round: number): Promise<CopyRun> {

@@ -35,6 +35,17 @@ describe('the table of copies', () => {
     });
   });
 
+  test('shows the same tool past the page cache beside both, where there is one', () => {
+    const both = { ...one, uncached: 'past it' };
+    const three = (['plain', 'uncached', 'clonegate'] as const).map((by, at) => run(by, 0, 4 - at, { case: both }));
+    const rows = tablesOf(three)[0]?.rows ?? [];
+    expect(rows.map(([name, , s, , ratio]) => [name, s, ratio])).toEqual([
+      ['image, by hand', 4, undefined],
+      ['image, past it', 3, 4 / 3],
+      ['image, Clonegate', 2, 2],
+    ]);
+  });
+
   test('tells the most memory that was ever used, of a program of ours apart', () => {
     expect(rowOf('image, Clonegate')).toMatchObject({ 'program MiB': 62, 'tools MiB': 20 });
     expect(rowOf('image, by hand')).toMatchObject({ 'program MiB': undefined, 'speed ratio': undefined });
