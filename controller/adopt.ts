@@ -2,7 +2,7 @@ import { annotations } from '../shared/api/names.ts';
 import { controllerOf, keyOf, type PersistentVolumeClaim, type Stored } from '../shared/api/objects.ts';
 import { claims } from '../shared/kube/resource.ts';
 import type { Effect } from './effects.ts';
-import { type Observed, targetRef } from './observe.ts';
+import { type Observed, targetRef } from './observed.ts';
 import type { Plan } from './plan.ts';
 import { ownedBy, patchVolume, release } from './steps/parts.ts';
 import { waitFor } from './steps/step.ts';

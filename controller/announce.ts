@@ -8,7 +8,7 @@ import type { Metrics } from '../shared/process/metrics.ts';
 import { conditionOf } from './conditions.ts';
 import { rateOf } from './copy/progress.ts';
 import type { Copied } from './copy/record.ts';
-import { type Observed, targetRef } from './observe.ts';
+import { type Observed, targetRef } from './observed.ts';
 import type { Telling } from './status.ts';
 import type { Happening } from './steps/step.ts';
 

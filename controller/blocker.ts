@@ -1,6 +1,6 @@
 import { keyOf, type ObjectReference, refOf } from '../shared/api/objects.ts';
 import { apiVersionOf, pods } from '../shared/kube/resource.ts';
-import type { Observed } from './observe.ts';
+import type { Observed } from './observed.ts';
 import type { Wait } from './steps/step.ts';
 
 /**

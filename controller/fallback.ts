@@ -1,6 +1,6 @@
 import { annotations } from '../shared/api/names.ts';
 import { fallenBack, nextStrategy, standingOf } from '../shared/decision/fallback.ts';
-import type { Observed } from './observe.ts';
+import type { Observed } from './observed.ts';
 import type { Plan } from './plan.ts';
 import { patchVolume } from './steps/parts.ts';
 import { waitFor } from './steps/step.ts';

@@ -1,7 +1,7 @@
 import type { ConditionStatus, DataVolumeCondition, DataVolumeStatus, Phase } from '../shared/api/datavolume.ts';
 import { keyOf, type PersistentVolumeClaim } from '../shared/api/objects.ts';
 import type { ReasonCode } from '../shared/api/reasons.ts';
-import { type Observed, ownClaim, targetRef } from './observe.ts';
+import { type Observed, ownClaim, targetRef } from './observed.ts';
 import type { Plan } from './plan.ts';
 import type { Wait } from './steps/step.ts';
 

@@ -4,7 +4,7 @@ import { keyOf, type Stored } from '../shared/api/objects.ts';
 import { hasFinalizer } from './children.ts';
 import { conditionOf } from './conditions.ts';
 import { classGroup, groupsOf, sourceGroup } from './groups.ts';
-import type { Observed } from './observe.ts';
+import type { Observed } from './observed.ts';
 import { type Wait, waitFor } from './steps/step.ts';
 import { clonesIn, type Stores, sourcesOf } from './stores.ts';
 

@@ -3,7 +3,7 @@ import { blockerOf, nameOf } from './blocker.ts';
 import { conditionOf, stallTold, tellsOf, waited } from './conditions.ts';
 import type { Evidence } from './evidence.ts';
 import { fallBack } from './fallback.ts';
-import type { Observed } from './observe.ts';
+import type { Observed } from './observed.ts';
 import type { Plan } from './plan.ts';
 import type { Wait } from './steps/step.ts';
 import { failureAt, type Work, workOf } from './work.ts';

@@ -1,7 +1,7 @@
 import type { ObjectReference } from '../shared/api/objects.ts';
 import { volumeSnapshots } from '../shared/kube/resource.ts';
 import { type Evidence, finalFailure } from './evidence.ts';
-import type { Observed } from './observe.ts';
+import type { Observed } from './observed.ts';
 import type { Wait } from './steps/step.ts';
 
 /** What the storage is at work on for a clone, and whether it has given up. */

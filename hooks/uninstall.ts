@@ -2,7 +2,7 @@ import { createApplier } from '../controller/apply.ts';
 import { childrenOf } from '../controller/belongings.ts';
 import { hasFinalizer } from '../controller/children.ts';
 import type { Expectations } from '../controller/expectations.ts';
-import { letGo } from '../controller/plan.ts';
+import { letGo } from '../controller/planner.ts';
 import { about } from '../controller/steps/parts.ts';
 import type { Stores } from '../controller/stores.ts';
 import { type SweepOptions, sweep } from '../controller/sweep.ts';

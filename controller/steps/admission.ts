@@ -2,7 +2,7 @@ import { annotations } from '../../shared/api/names.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import type { Decision } from '../../shared/decision/decide.ts';
 import { encodeRecord, parseRecord } from '../../shared/decision/record.ts';
-import { type Observed, ownClaim, sourceObject } from '../observe.ts';
+import { type Observed, ownClaim, sourceObject } from '../observed.ts';
 import { patchVolume } from './parts.ts';
 import { isIndependent } from './source.ts';
 import { gate, type Step, type Wait, waitFor } from './step.ts';

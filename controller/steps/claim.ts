@@ -5,7 +5,7 @@ import { formatQuantity } from '../../shared/api/quantity.ts';
 import type { TargetClaim } from '../../shared/decision/target.ts';
 import { apiVersionOf, claims } from '../../shared/kube/resource.ts';
 import { childLabels, temporaryName } from '../children.ts';
-import { targetRef } from '../observe.ts';
+import { targetRef } from '../observed.ts';
 import type { Origin } from '../origin.ts';
 import { childMeta, ownedBy } from './parts.ts';
 

@@ -1,5 +1,6 @@
 import { keyOf } from '../../shared/api/objects.ts';
-import { capacityOf, fromSource, type Observed, ownClaim } from '../observe.ts';
+import { fromSource, type Observed, ownClaim } from '../observed.ts';
+import { capacityOf } from '../sizes.ts';
 import { cleared } from './cleanup.ts';
 import { fitting } from './fit.ts';
 import { growth } from './grow.ts';

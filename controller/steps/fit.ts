@@ -1,7 +1,7 @@
 import { claims, pods, volumeSnapshots } from '../../shared/kube/resource.ts';
 import { copyPodsOf } from '../children.ts';
 import type { Effect } from '../effects.ts';
-import { type Observed, ownClaim } from '../observe.ts';
+import { type Observed, ownClaim } from '../observed.ts';
 import { holdsBytes, isFrom } from '../origin.ts';
 import { remove, removeAsSeen } from './parts.ts';
 import type { Step } from './step.ts';

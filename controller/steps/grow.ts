@@ -1,7 +1,8 @@
 import type { PersistentVolumeClaim, Stored } from '../../shared/api/objects.ts';
 import { formatQuantity } from '../../shared/api/quantity.ts';
 import { claims } from '../../shared/kube/resource.ts';
-import { capacityOf, type Observed, requestOf, wantedOf } from '../observe.ts';
+import { type Observed, wantedOf } from '../observed.ts';
+import { capacityOf, requestOf } from '../sizes.ts';
 import { helperPod, isMounted } from './helper.ts';
 import { about, naming, patchClaim } from './parts.ts';
 import { type Step, type Wait, waitFor } from './step.ts';

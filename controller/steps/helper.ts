@@ -2,7 +2,7 @@ import { keyOf, type PersistentVolumeClaim, type Pod, type Stored } from '../../
 import { apiVersionOf, pods } from '../../shared/kube/resource.ts';
 import { helperName } from '../children.ts';
 import type { CreateEffect } from '../effects.ts';
-import type { Observed } from '../observe.ts';
+import type { Observed } from '../observed.ts';
 import { childMeta, create } from './parts.ts';
 
 /** A pod that does nothing but have a claim mounted: only a node can make a file system grow, and only a pod can be a first consumer. */

@@ -1,6 +1,6 @@
 import type { CloneSource } from '../../shared/api/datavolume.ts';
 import type { Strategy } from '../../shared/api/names.ts';
-import type { Observed } from '../observe.ts';
+import type { Observed } from '../observed.ts';
 import { admissionSteps } from './admission.ts';
 import { copyOfClaim, copyOfSnapshot } from './copy/route.ts';
 import { csiClone, csiCloneElsewhere } from './csi-clone.ts';

@@ -12,7 +12,7 @@ import {
 import { apiVersionOf, claims, dataVolumes, type Resource } from '../../shared/kube/resource.ts';
 import { childLabels, hasFinalizer } from '../children.ts';
 import type { CreateEffect, DeleteEffect, PatchEffect } from '../effects.ts';
-import { type Observed, targetRef } from '../observe.ts';
+import { type Observed, targetRef } from '../observed.ts';
 import type { Step } from './step.ts';
 
 /** Pieces that steps are made of. */

@@ -1,7 +1,8 @@
 import { keyOf } from '../../shared/api/objects.ts';
 import { claims, volumeSnapshots } from '../../shared/kube/resource.ts';
-import { capacityOf, fromVolume, type Observed, ownClaim, type SourceState, sourceObject } from '../observe.ts';
+import { fromVolume, type Observed, ownClaim, type SourceState, sourceObject } from '../observed.ts';
 import { holdsBytes, isFrom } from '../origin.ts';
+import { capacityOf } from '../sizes.ts';
 import { about, isGoing } from './parts.ts';
 import { gate, type Wait, waitFor } from './step.ts';
 

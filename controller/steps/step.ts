@@ -3,7 +3,7 @@ import type { ObjectReference } from '../../shared/api/objects.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import type { Copied } from '../copy/record.ts';
 import type { Effect } from '../effects.ts';
-import type { Observed } from '../observe.ts';
+import type { Observed } from '../observed.ts';
 
 /** A step is data: when it is done, what it waits for, what it writes. It knows nothing of the other steps. */
 export interface Step {

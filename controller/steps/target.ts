@@ -4,7 +4,7 @@ import { keyOf, type PersistentVolumeClaim, type Stored } from '../../shared/api
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import { claims } from '../../shared/kube/resource.ts';
 import type { Effect } from '../effects.ts';
-import { type Observed, ownClaim, targetRef } from '../observe.ts';
+import { type Observed, ownClaim, targetRef } from '../observed.ts';
 import type { Origin } from '../origin.ts';
 import { targetClaim } from './claim.ts';
 import { helperPod, helps } from './helper.ts';

@@ -2,7 +2,7 @@ import { annotations } from '../../shared/api/names.ts';
 import { keyOf, type PersistentVolumeClaim, type Stored } from '../../shared/api/objects.ts';
 import { claims, pods } from '../../shared/kube/resource.ts';
 import type { Effect } from '../effects.ts';
-import { type Observed, ownClaim } from '../observe.ts';
+import { type Observed, ownClaim } from '../observed.ts';
 import { temporaryClaim } from './claim.ts';
 import { mounts } from './helper.ts';
 import { about, create, hold, isGoing, naming, patchClaim, remove } from './parts.ts';

@@ -5,7 +5,7 @@ import type { VolumeMode } from '../arguments.ts';
 import { openDirect } from '../direct.ts';
 import { CopyError, fromErrno } from '../failure.ts';
 import { imagePath } from '../paths.ts';
-import type { ImageFacts } from './plan.ts';
+import type { ImageFacts, Room } from './plan.ts';
 
 /** Opens the two disk images, once, by names that lead nowhere else. */
 
@@ -84,12 +84,6 @@ async function isDirect(file: FileHandle): Promise<boolean> {
 /** The same file once more, for reading past the page cache. */
 export async function reopenDirect(file: FileHandle): ReturnType<typeof openDirect> {
   return await openDirect(`/proc/self/fd/${file.fd}`);
-}
-
-/** What a file system has, in bytes: in all, and for this user now. What can be used of it shows only while it is used, as holes and compression take none. */
-export interface Room {
-  readonly size: bigint;
-  readonly available: bigint;
 }
 
 export async function roomIn(folder: string): Promise<Room> {

@@ -2,7 +2,6 @@ import { copyKeys, copyPorts } from '../../../shared/api/copy.ts';
 import type { Order } from '../arguments.ts';
 import { CopyError } from '../failure.ts';
 import type { Command } from '../tools.ts';
-import type { Room } from './files.ts';
 
 /**
  * From what is known of two disk images to what qemu-img and qemu-nbd are to do. Pure.
@@ -16,6 +15,12 @@ export interface ImageFacts {
   readonly isDevice: boolean;
   /** Whether it can be read and written past the page cache. */
   readonly direct: boolean;
+}
+
+/** What a file system has, in bytes: in all, and for this user now. What can be used of it shows only while it is used, as holes and compression take none. */
+export interface Room {
+  readonly size: bigint;
+  readonly available: bigint;
 }
 
 /** The source as the export pod hands it out. */

@@ -3,7 +3,7 @@ import { type Parting, partingOf } from '../../copy/parting.ts';
 import { failed } from '../../copy/record.ts';
 import { type ExportVerdict, exportVerdictOn, type Failure, lostExport, verdictOn } from '../../copy/verdict.ts';
 import type { Effect } from '../../effects.ts';
-import type { Observed } from '../../observe.ts';
+import type { Observed } from '../../observed.ts';
 import { isGoing, naming, remove } from '../parts.ts';
 import { type Step, waitFor } from '../step.ts';
 import { meansOf } from './network.ts';

@@ -5,7 +5,7 @@ import { copyPodsOf } from '../../children.ts';
 import { type Copied, writeCopied } from '../../copy/record.ts';
 import { type Pending, verdictOn } from '../../copy/verdict.ts';
 import type { Effect } from '../../effects.ts';
-import type { Observed } from '../../observe.ts';
+import type { Observed } from '../../observed.ts';
 import { about, isGoing, naming, patchClaim, patchVolume, remove } from '../parts.ts';
 import { type Step, type Wait, waitFor } from '../step.ts';
 import { exported, partingNow } from './apart.ts';

@@ -2,7 +2,7 @@ import type { Pod, Stored } from '../../../shared/api/objects.ts';
 import { pods } from '../../../shared/kube/resource.ts';
 import { avoidedBy } from '../../copy/places.ts';
 import { unschedulable } from '../../copy/verdict.ts';
-import type { Observed } from '../../observe.ts';
+import type { Observed } from '../../observed.ts';
 import { isGoing, naming, remove } from '../parts.ts';
 import { type Step, type Wait, waitFor } from '../step.ts';
 import { isWhole } from './tries.ts';

@@ -1,6 +1,7 @@
 import type { PersistentVolumeClaim, Stored, VolumeMode } from '../../../shared/api/objects.ts';
 import { imageSize } from '../../../shared/decision/sizes.ts';
-import { capacityOf, type Observed, requestOf, restoreSizeOf } from '../../observe.ts';
+import type { Observed } from '../../observed.ts';
+import { capacityOf, requestOf, restoreSizeOf } from '../../sizes.ts';
 import type { CopyPlan } from './pod.ts';
 
 /** What the pods of a copy are made from; undefined as long as not all of it is there. */

@@ -1,6 +1,6 @@
 import { annotations } from '../../../shared/api/names.ts';
 import { targetSize } from '../../../shared/decision/sizes.ts';
-import { type Observed, wantedOf } from '../../observe.ts';
+import { type Observed, wantedOf } from '../../observed.ts';
 import { restoring } from '../restore.ts';
 import type { Step } from '../step.ts';
 import { isImmediate, type Making, nodeOf, type Progress } from '../target.ts';

@@ -8,7 +8,7 @@ import { backoffAfter, type CopyPolicy } from '../../copy/policy.ts';
 import { attemptOf, type CopyHistory, type CopyRecord, failed, writeRecord } from '../../copy/record.ts';
 import { type Failure, verdictOn } from '../../copy/verdict.ts';
 import type { Effect } from '../../effects.ts';
-import type { Observed } from '../../observe.ts';
+import type { Observed } from '../../observed.ts';
 import { holdsBytes } from '../../origin.ts';
 import { about, isGoing, naming, patchVolume, remove } from '../parts.ts';
 import { sourceWaits } from '../source.ts';

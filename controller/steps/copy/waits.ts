@@ -1,7 +1,7 @@
 import type { Pod, Stored } from '../../../shared/api/objects.ts';
 import { claims, pods } from '../../../shared/kube/resource.ts';
 import type { Pending } from '../../copy/verdict.ts';
-import type { Observed } from '../../observe.ts';
+import type { Observed } from '../../observed.ts';
 import { about, naming } from '../parts.ts';
 import { type Wait, waitFor } from '../step.ts';
 import { nodeOf } from '../target.ts';

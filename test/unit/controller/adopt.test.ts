@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { unasked } from '../../../controller/authorize.ts';
-import { plan } from '../../../controller/plan.ts';
+import { plan } from '../../../controller/planner.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import { type ClaimOptions, claim, observed, owner, target, volume, world } from './world.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { plan } from '../../../controller/plan.ts';
+import { plan } from '../../../controller/planner.ts';
 import { annotations, labels } from '../../../shared/api/names.ts';
 import type { PersistentVolumeClaim } from '../../../shared/api/objects.ts';
 import { claim, observed, type VolumeOptions, volume, type World, world } from './world.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { unasked } from '../../../controller/authorize.ts';
-import { plan } from '../../../controller/plan.ts';
+import { plan } from '../../../controller/planner.ts';
 import type { DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';
 import type { Stored } from '../../../shared/api/objects.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { unasked } from '../../../controller/authorize.ts';
-import { plan } from '../../../controller/plan.ts';
+import { plan } from '../../../controller/planner.ts';
 import type { DataVolumeStatus } from '../../../shared/api/datavolume.ts';
 import { annotations, finalizer } from '../../../shared/api/names.ts';
 import {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { newsOf } from '../../../controller/announce.ts';
 import { unasked } from '../../../controller/authorize.ts';
-import type { Observed } from '../../../controller/observe.ts';
-import { plan } from '../../../controller/plan.ts';
+import type { Observed } from '../../../controller/observed.ts';
+import { plan } from '../../../controller/planner.ts';
 import { sameStatus, statusOf, type Telling } from '../../../controller/status.ts';
 import type { DataVolumeStatus } from '../../../shared/api/datavolume.ts';
 import { annotations } from '../../../shared/api/names.ts';

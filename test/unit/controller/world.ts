@@ -1,6 +1,7 @@
 import type { Verification } from '../../../controller/authorize.ts';
 import { createPlaces } from '../../../controller/copy/places.ts';
-import { type Observed, observe, type Present } from '../../../controller/observe.ts';
+import { observe, type Present } from '../../../controller/observe.ts';
+import type { Observed } from '../../../controller/observed.ts';
 import { createStores } from '../../../controller/stores.ts';
 import type { CloneSource, DataVolume, DataVolumeStatus } from '../../../shared/api/datavolume.ts';
 import { annotations, type Strategy } from '../../../shared/api/names.ts';

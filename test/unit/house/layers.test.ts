@@ -59,6 +59,26 @@ describe('the layers of the house', () => {
     );
   });
 
+  it('has no file that leads back to itself, not even for a type', () => {
+    const targets = new Map(
+      files.map((file) => [
+        file,
+        importsOf(file).flatMap((path) => (path.startsWith('.') ? [normalize(join(dirname(file), path))] : [])),
+      ]),
+    );
+    const reached = (from: string): ReadonlySet<string> => {
+      const seen = new Set<string>();
+      const left = [...(targets.get(from) ?? [])];
+      for (let file = left.pop(); file !== undefined; file = left.pop()) {
+        if (seen.has(file)) continue;
+        seen.add(file);
+        left.push(...(targets.get(file) ?? []));
+      }
+      return seen;
+    };
+    expect(files.filter((file) => reached(file).has(file))).toEqual([]);
+  });
+
   it('only names the API server in the room that speaks to it', () => {
     const speakers = files.filter((file) =>
       importsOf(file).some((path) => path === 'undici' || path === '@kubernetes/client-node'),

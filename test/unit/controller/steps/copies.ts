@@ -1,6 +1,6 @@
 import { childLabels, copyPodName, temporaryName } from '../../../../controller/children.ts';
 import { type CopyRecord, writeCopied, writeRecord } from '../../../../controller/copy/record.ts';
-import { plan } from '../../../../controller/plan.ts';
+import { plan } from '../../../../controller/planner.ts';
 import { annotations } from '../../../../shared/api/names.ts';
 import type {
   PersistentVolumeClaim,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { unasked } from '../../../../controller/authorize.ts';
 import { blockerOf } from '../../../../controller/blocker.ts';
 import { childLabels, copyPodName, exportPodName, temporaryName } from '../../../../controller/children.ts';
-import { plan } from '../../../../controller/plan.ts';
+import { plan } from '../../../../controller/planner.ts';
 import { cleanUp } from '../../../../controller/steps/cleanup.ts';
 import { annotations, labels } from '../../../../shared/api/names.ts';
 import type { Pod, PodStatus, Stored } from '../../../../shared/api/objects.ts';

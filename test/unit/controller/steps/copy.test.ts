@@ -3,7 +3,7 @@ import { unasked } from '../../../../controller/authorize.ts';
 import { copyPodName, temporaryName } from '../../../../controller/children.ts';
 import { type CopyRecord } from '../../../../controller/copy/record.ts';
 import { holdsBytes } from '../../../../controller/origin.ts';
-import { plan } from '../../../../controller/plan.ts';
+import { plan } from '../../../../controller/planner.ts';
 import { cleanUp } from '../../../../controller/steps/cleanup.ts';
 import { annotations } from '../../../../shared/api/names.ts';
 import type { PersistentVolumeClaim, PodStatus, Stored } from '../../../../shared/api/objects.ts';

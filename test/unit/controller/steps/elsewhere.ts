@@ -1,5 +1,5 @@
 import { childLabels, snapshotName, temporaryName } from '../../../../controller/children.ts';
-import type { Observed } from '../../../../controller/observe.ts';
+import type { Observed } from '../../../../controller/observed.ts';
 import { annotations, type Strategy } from '../../../../shared/api/names.ts';
 import type {
   ObjectMeta,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { plan } from '../../../../controller/plan.ts';
+import { plan } from '../../../../controller/planner.ts';
 import type { PersistentVolumeClaim, Stored } from '../../../../shared/api/objects.ts';
 import { claim, observed, pod, target, volume, world } from '../world.ts';
 import { allowed, helper } from './elsewhere.ts';

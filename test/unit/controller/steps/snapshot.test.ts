@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { snapshotName } from '../../../../controller/children.ts';
-import { plan } from '../../../../controller/plan.ts';
+import { plan } from '../../../../controller/planner.ts';
 import { annotations, finalizer } from '../../../../shared/api/names.ts';
 import { encodeRecord } from '../../../../shared/decision/record.ts';
 import { claim, created, uid, type World } from '../world.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { unasked } from '../../../../controller/authorize.ts';
 import { temporaryName } from '../../../../controller/children.ts';
-import { letGo, plan } from '../../../../controller/plan.ts';
+import { letGo, plan } from '../../../../controller/planner.ts';
 import { cleanUp } from '../../../../controller/steps/cleanup.ts';
 import { annotations, finalizer, labels } from '../../../../shared/api/names.ts';
 import { claim, created, owner, pod, uid, volume, type World } from '../world.ts';
