@@ -15,6 +15,7 @@ import {
   temporaryName,
 } from './children.ts';
 import { holdsBytes } from './origin.ts';
+import { isResting, type KnownVolume } from './resting.ts';
 import { ownedBy, type Stores, volumeOf } from './stores.ts';
 
 /**
@@ -95,8 +96,14 @@ function needs(stores: Stores, uid: string, asking: string): boolean {
 }
 
 /** Whether a clone is on its way by a snapshot and has no volume yet. */
-export function needsSnapshot(stores: Stores, volume: Stored<DataVolume> | undefined): boolean {
-  if (volume === undefined || !hasFinalizer(volume) || volume.metadata.deletionTimestamp !== undefined) return false;
+export function needsSnapshot(stores: Stores, volume: Stored<KnownVolume> | undefined): boolean {
+  if (
+    volume === undefined ||
+    isResting(volume) ||
+    !hasFinalizer(volume) ||
+    volume.metadata.deletionTimestamp !== undefined
+  )
+    return false;
   return standingOf(volume.metadata.annotations)?.strategy === 'snapshot' && !isFilled(stores, volume);
 }
 

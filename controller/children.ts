@@ -1,4 +1,3 @@
-import type { DataVolume } from '../shared/api/datavolume.ts';
 import { annotations, finalizer, labels } from '../shared/api/names.ts';
 import {
   controllerOf,
@@ -75,7 +74,7 @@ export function sharersOf({ metadata }: VolumeSnapshot): readonly string[] {
 }
 
 /** Whether its clone has begun and has not come to its end: then it may have children, or is about to make one. */
-export function hasFinalizer({ metadata }: DataVolume): boolean {
+export function hasFinalizer({ metadata }: KubeObject): boolean {
   return metadata.finalizers?.includes(finalizer) === true;
 }
 

@@ -8,7 +8,7 @@ import type {
   Stored,
   VolumeSnapshot,
 } from '../shared/api/objects.ts';
-import { leanPod } from '../shared/api/pods.ts';
+import { type PodUse, useOf } from '../shared/api/pods.ts';
 
 /** What is kept of an object in memory: what is read here, and no more. Clusters have tens of thousands of each kind. */
 
@@ -56,15 +56,24 @@ export function leanSnapshot({ metadata, spec = {}, status = {} }: Stored<Volume
   };
 }
 
-/** What is read of every pod, and of our own also whose they are, where they are, whether they are going, and what becomes of them. */
-export function leanHelper(pod: Stored<Pod>): Stored<Pod> {
-  const lean = leanPod(pod);
-  if (pod.metadata.labels?.[labels.ownerUid] === undefined) return lean;
-  const { labels: marks, annotations: notes, deletionTimestamp } = leanMeta(pod.metadata);
-  const metadata = { ...lean.metadata, ...present({ labels: marks, annotations: notes, deletionTimestamp }) };
-  const { nodeName } = pod.spec ?? {};
-  const spec = lean.spec === undefined || nodeName === undefined ? {} : { spec: { ...lean.spec, nodeName } };
-  return { ...lean, ...spec, metadata, ...(pod.status === undefined ? {} : { status: leanStatus(pod.status) }) };
+/** What is known of a pod: of every one whom it may disturb, and of our own also where they are, and what becomes of them. */
+export interface KnownPod extends PodUse {
+  readonly spec?: Pick<NonNullable<Pod['spec']>, 'nodeName' | 'volumes'>;
+  readonly status?: PodStatus;
+}
+
+export function knownPod(pod: Stored<Pod>): Stored<KnownPod> {
+  const use = useOf(pod);
+  const { metadata, spec = {}, status } = pod;
+  if (metadata.labels?.[labels.ownerUid] === undefined) return use;
+  const { labels: marks, annotations: notes, deletionTimestamp } = leanMeta(metadata);
+  const { nodeName, volumes } = spec;
+  return {
+    ...use,
+    metadata: { ...use.metadata, ...present({ labels: marks, annotations: notes, deletionTimestamp }) },
+    spec: present({ nodeName, volumes }),
+    ...(status === undefined ? {} : { status: leanStatus(status) }),
+  };
 }
 
 /** Those that tell why a pod does not run, and who ended it. */

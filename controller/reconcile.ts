@@ -1,7 +1,9 @@
 import { type DataVolume, isClone } from '../shared/api/datavolume.ts';
-import { keyOf, type Stored, type VolumeSnapshotContent } from '../shared/api/objects.ts';
+import { keyOf, refOf, type Stored, type VolumeSnapshotContent } from '../shared/api/objects.ts';
 import type { Client } from '../shared/kube/client.ts';
 import type { Recorder } from '../shared/kube/events.ts';
+import { getIfExists } from '../shared/kube/get.ts';
+import { dataVolumes } from '../shared/kube/resource.ts';
 import type { Outcome } from '../shared/kube/workers.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
@@ -22,6 +24,7 @@ import { type ExecutionPolicy, observe } from './observe.ts';
 import type { Observed } from './observed.ts';
 import type { Plan } from './plan.ts';
 import { letGo, plan, planDecision } from './planner.ts';
+import { isResting, type RestingVolume } from './resting.ts';
 import type { Sharing } from './sharing.ts';
 import { sameStatus, statusOf, type Telling } from './status.ts';
 import { cleanUp } from './steps/cleanup.ts';
@@ -68,8 +71,8 @@ export function createReconcile(around: Surroundings): Reconcile {
   const { stores, expectations, turns, sharing } = around;
   const pass = new Pass(around);
   return async (key, signal) => {
-    const volume = stores.volumes.get(key);
-    if (volume === undefined) {
+    const known = stores.volumes.get(key);
+    if (known === undefined) {
       expectations.forget(key);
       turns.seen(key);
       sharing.forget(key);
@@ -77,12 +80,13 @@ export function createReconcile(around: Surroundings): Reconcile {
       return done;
     }
     // Seen in part only, and nothing could be written there. It comes again when the namespace opens.
-    if (stores.closed(volume.metadata.namespace ?? '') !== undefined) return done;
+    if (stores.closed(known.metadata.namespace ?? '') !== undefined) return done;
     const behind = expectations.pending(key);
     if (behind !== undefined) return { kind: 'after', ms: behind };
     turns.seen(key);
     sharing.seen(key);
-    return pass.over(key, volume, signal);
+    const volume = isResting(known) ? await pass.wake(key, known, signal) : known;
+    return volume === undefined ? done : pass.over(key, volume, signal);
   };
 }
 
@@ -105,6 +109,14 @@ class Pass {
     this.#progress.forget(key);
   }
 
+  /** Reads what rests, where it has to be looked at after all. @throws ApiError when that was not possible. */
+  async wake(key: string, volume: Stored<RestingVolume>, signal: AbortSignal): Promise<Stored<DataVolume> | undefined> {
+    const { client, stores } = this.#around;
+    if (volume.resting === 'no clone' || isSettled(stores, volume)) return undefined;
+    const found = await getIfExists(client, dataVolumes, refOf(key), { signal });
+    return found?.metadata.uid === volume.metadata.uid ? found : undefined;
+  }
+
   async over(key: string, volume: Stored<DataVolume>, signal: AbortSignal): Promise<Outcome> {
     const { stores, verifier, executor } = this.#around;
     // Before the stamp is looked at: nothing that is wrong with it may keep anyone from deleting.
@@ -112,7 +124,7 @@ class Pass {
       const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid));
       return this.#write(key, effects, signal);
     }
-    if (!isClone(volume) || isSettled(stores, volume)) return done;
+    if (!isClone(volume)) return done;
     const stamp = await verify(verifier, volume);
     const content = await snapshotContent(this.#around, volume, stamp, signal);
     const o = this.#look(volume, stamp, content);
@@ -122,7 +134,8 @@ class Pass {
     const answer = await this.#ask(key, o, first, signal);
     if ('state' in answer) return this.#carryOut(key, o, answer, signal);
     // Looked at again: while the question was on its way, others may have done what they would do together.
-    const now = this.#look(stores.volumes.get(key) ?? volume, stamp, content);
+    const latest = stores.volumes.get(key);
+    const now = this.#look(latest === undefined || isResting(latest) ? volume : latest, stamp, content);
     return this.#carryOut(key, now, plan(now, answer), signal);
   }
 
@@ -223,13 +236,10 @@ class Pass {
   }
 }
 
-/** What has come to its end needs no look at its stamp, which at the start of the program makes thousands of them quick. */
-function isSettled(stores: Stores, volume: Stored<DataVolume>): boolean {
-  const { phase, conditions = [] } = volume.status ?? {};
-  if (phase !== 'Succeeded' || hasFinalizer(volume)) return false;
-  const ready = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-  const isBound = stores.claims.get(keyOf(volume.metadata))?.status?.phase === 'Bound';
-  return ready && isBound && cleanUp(childrenOf(stores, volume.metadata.uid)).length === 0;
+/** Whether what has come to its end is as it was then; at the start of the program that makes thousands of them quick. */
+function isSettled(stores: Stores, { metadata }: Stored<RestingVolume>): boolean {
+  const isBound = stores.claims.get(keyOf(metadata))?.status?.phase === 'Bound';
+  return isBound && cleanUp(childrenOf(stores, metadata.uid)).length === 0;
 }
 
 function outcomeOf({ wait }: Waits, { within }: Considered): Outcome {

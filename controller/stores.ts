@@ -14,7 +14,7 @@ import {
   type VolumeSnapshot,
   type VolumeSnapshotClass,
 } from '../shared/api/objects.ts';
-import { claimsWrittenBy } from '../shared/api/pods.ts';
+import { writtenBy } from '../shared/api/pods.ts';
 import type { StorageLookups } from '../shared/decision/gather.ts';
 import {
   claims,
@@ -24,20 +24,21 @@ import {
   type Resource,
   volumeSnapshots,
 } from '../shared/kube/resource.ts';
-import { createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
+import { createProjectedStore, createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
 import { isCopyPod, ownerUidOf, sharersOf } from './children.ts';
 import { groupsOf } from './groups.ts';
 import { hintedSource } from './hint.ts';
-import { leanClaim, leanHelper, leanSnapshot, leanVolume } from './lean.ts';
+import { type KnownPod, knownPod, leanClaim, leanSnapshot, leanVolume } from './lean.ts';
+import { isAwake, isResting, type KnownVolume, knownVolume } from './resting.ts';
 
 /** What the controller keeps in memory, and by what it finds it again. */
 
 export interface Stores {
-  readonly volumes: StoreReader<DataVolume>;
+  readonly volumes: StoreReader<KnownVolume>;
   readonly claims: StoreReader<PersistentVolumeClaim>;
   readonly persistentVolumes: StoreReader<PersistentVolume>;
   readonly snapshots: StoreReader<VolumeSnapshot>;
-  readonly pods: StoreReader<Pod>;
+  readonly pods: StoreReader<KnownPod>;
   readonly storageClasses: StoreReader<StorageClass>;
   readonly storageProfiles: StoreReader<StorageProfile>;
   readonly csiDrivers: StoreReader<CSIDriver>;
@@ -48,7 +49,18 @@ export interface Stores {
   closed(namespace: string): string | undefined;
 }
 
-type Filled<S> = { readonly [K in keyof S]: S[K] extends StoreReader<infer T> ? Store<T> : S[K] };
+/** The same, with the writers' side: what comes from the API server, whatever is kept of it. */
+interface Filled extends Stores {
+  readonly volumes: Store<DataVolume, KnownVolume>;
+  readonly claims: Store<PersistentVolumeClaim>;
+  readonly persistentVolumes: Store<PersistentVolume>;
+  readonly snapshots: Store<VolumeSnapshot>;
+  readonly pods: Store<Pod, KnownPod>;
+  readonly storageClasses: Store<StorageClass>;
+  readonly storageProfiles: Store<StorageProfile>;
+  readonly csiDrivers: Store<CSIDriver>;
+  readonly volumeSnapshotClasses: Store<VolumeSnapshotClass>;
+}
 
 const indexes = {
   source: 'source',
@@ -68,30 +80,25 @@ const byOwner = {
   },
 };
 
-export function createStores(
-  snapshotsServed: () => boolean,
-  closed: Stores['closed'] = () => undefined,
-): Filled<Stores> {
+export function createStores(snapshotsServed: () => boolean, closed: Stores['closed'] = () => undefined): Filled {
   return {
-    volumes: createStore<DataVolume>({
+    volumes: createProjectedStore(knownVolume, {
       indexes: {
-        [indexes.source]: (volume) => sourcesOf(volume).map(sourceKey),
-        [indexes.undecided]: (volume) => (isUndecided(volume) ? [all] : []),
+        [indexes.source]: (volume) => (isResting(volume) ? [] : sourcesOf(volume).map(sourceKey)),
+        [indexes.undecided]: (volume) => (!isResting(volume) && isUndecided(volume) ? [all] : []),
         [indexes.uid]: ({ metadata }) => [metadata.uid],
-        [indexes.group]: (volume) => groupsOf(volume, sourcesOf(volume)),
+        [indexes.group]: (volume) => (isResting(volume) ? [] : groupsOf(volume, sourcesOf(volume))),
       },
     }),
-    claims: createStore<PersistentVolumeClaim>({ transform: leanClaim, indexes: byOwner }),
-    persistentVolumes: createStore<PersistentVolume>({ transform: leanVolume, indexes: byOwner }),
-    snapshots: createStore<VolumeSnapshot>({
-      transform: leanSnapshot,
+    claims: createProjectedStore(leanClaim, { indexes: byOwner }),
+    persistentVolumes: createProjectedStore(leanVolume, { indexes: byOwner }),
+    snapshots: createProjectedStore(leanSnapshot, {
       indexes: { [indexes.owner]: sharersOf, [indexes.of]: takenOf },
     }),
-    pods: createStore<Pod>({
-      transform: leanHelper,
+    pods: createProjectedStore(knownPod, {
       indexes: {
         ...byOwner,
-        [indexes.writes]: (pod) => writtenBy(pod),
+        [indexes.writes]: writtenBy,
         [indexes.copies]: (pod) => (isCopyPod(pod) ? [all] : []),
       },
     }),
@@ -111,19 +118,19 @@ export function lookupsOf(stores: Stores): StorageLookups {
   return stores.snapshotsServed() ? { ...known, volumeSnapshotClasses } : known;
 }
 
-/** DataVolumes that clone this source, or may. */
+/** DataVolumes that clone this source, or may, and have not come to rest. */
 export function clonesOf({ volumes }: Stores, source: CloneSource): readonly Stored<DataVolume>[] {
-  return volumes.by(indexes.source, sourceKey(source));
+  return volumes.by(indexes.source, sourceKey(source)).filter(isAwake);
 }
 
 /** DataVolumes for which no strategy is chosen yet. */
 export function undecided({ volumes }: Stores): readonly Stored<DataVolume>[] {
-  return volumes.by(indexes.undecided, all);
+  return volumes.by(indexes.undecided, all).filter(isAwake);
 }
 
 /** Clones of a group that are not at their end. */
 export function clonesIn({ volumes }: Stores, group: string): readonly Stored<DataVolume>[] {
-  return volumes.by(indexes.group, group);
+  return volumes.by(indexes.group, group).filter(isAwake);
 }
 
 /** Key of the DataVolume that has this uid. */
@@ -143,24 +150,18 @@ export function snapshotsOf({ snapshots }: Stores, claim: string): readonly Stor
 }
 
 /** The DataVolume that has this uid. */
-export function volumeOf({ volumes }: Stores, uid: string): Stored<DataVolume> | undefined {
+export function volumeOf({ volumes }: Stores, uid: string): Stored<KnownVolume> | undefined {
   return volumes.by(indexes.uid, uid)[0];
 }
 
 /** Pods that may write to the claim of this key. */
-export function writersOf({ pods }: Stores, claim: string): readonly Stored<Pod>[] {
+export function writersOf({ pods }: Stores, claim: string): readonly Stored<KnownPod>[] {
   return pods.by(indexes.writes, claim);
 }
 
 /** The pods that copy. */
-export function copyPodsIn({ pods }: Pick<Stores, 'pods'>): readonly Stored<Pod>[] {
+export function copyPodsIn({ pods }: Pick<Stores, 'pods'>): readonly Stored<KnownPod>[] {
   return pods.by(indexes.copies, all);
-}
-
-/** Keys of the claims that a pod may write to. */
-export function writtenBy(pod: Pod): readonly string[] {
-  const { namespace = '' } = pod.metadata;
-  return claimsWrittenBy(pod).map((name) => keyOf({ namespace, name }));
 }
 
 /** An object that we write, by its kind: where to look whether what was written has come back. */

@@ -1,4 +1,3 @@
-import type { DataVolume } from '../shared/api/datavolume.ts';
 import {
   type KubeObject,
   keyOf,
@@ -67,7 +66,7 @@ interface Row {
   /** Uids of the DataVolumes that it was made for. */
   readonly madeFor: (object: Stored<KubeObject>) => readonly string[];
   /** Whether one of them keeps it from being an orphan. */
-  readonly isKeptBy: (volume: DataVolume) => boolean;
+  readonly isKeptBy: (volume: KubeObject) => boolean;
   readonly remedy: (object: Stored<KubeObject>) => readonly Effect[];
 }
 
@@ -152,7 +151,7 @@ export async function sweep(options: SweepOptions, signal: AbortSignal): Promise
   // The stores may be a moment behind. All DataVolumes are read anew only where there is something to lose.
   const alive = suspects.some(({ objects }) => objects.length > 0)
     ? await livingOwners(options, signal)
-    : new Map<string, DataVolume>();
+    : new Map<string, KubeObject>();
   const applier = createApplier(client, { expect: () => undefined, expectGone: () => undefined });
   for (const { row, objects } of suspects) {
     let left = 0;
@@ -169,7 +168,7 @@ export async function sweep(options: SweepOptions, signal: AbortSignal): Promise
 function isOrphan(
   { isOurs, madeFor, isKeptBy }: Row,
   object: Stored<KubeObject>,
-  find: (uid: string) => DataVolume | undefined,
+  find: (uid: string) => KubeObject | undefined,
 ): boolean {
   const uid = ownerUidOf(object);
   if (uid === undefined || !isOurs(object, uid)) return false;
@@ -183,17 +182,17 @@ function isOrphan(
 async function livingOwners(
   { client, served }: SweepOptions,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, DataVolume>> {
+): Promise<ReadonlyMap<string, KubeObject>> {
   const { namespaces } = served;
   const shut = namespaces.flatMap((namespace) => served.closed(namespace) ?? []);
   // They may be there.
   if (shut.length > 0) throw new Error(`not all DataVolumes can be seen: ${shut.join('; ')}`);
-  const found = new Map<string, DataVolume>();
+  const found = new Map<string, KubeObject>();
   for (const area of namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))) {
     for await (const { items } of client.pages(dataVolumes, { ...area, signal })) {
       for (const { metadata } of items) {
         const { uid, name, finalizers } = metadata;
-        found.set(uid, { metadata: { uid, name, ...(finalizers === undefined ? {} : { finalizers }) }, spec: {} });
+        found.set(uid, { metadata: { uid, name, ...(finalizers === undefined ? {} : { finalizers }) } });
       }
     }
   }

@@ -1,17 +1,19 @@
-import type { CloneSource, DataVolume } from '../shared/api/datavolume.ts';
+import type { CloneSource } from '../shared/api/datavolume.ts';
 import {
   type KubeObject,
   keyOf,
   type PersistentVolume,
-  type Pod,
   refOf,
   type Stored,
   type VolumeSnapshot,
 } from '../shared/api/objects.ts';
+import { writtenBy } from '../shared/api/pods.ts';
 import type { Change, StoreReader } from '../shared/kube/store.ts';
 import { ownerUidOf, sharersOf } from './children.ts';
 import { sourceGroup } from './groups.ts';
-import { clonesIn, clonesOf, keyOfVolume, type Stores, undecided, writtenBy } from './stores.ts';
+import type { KnownPod } from './lean.ts';
+import type { KnownVolume } from './resting.ts';
+import { clonesIn, clonesOf, keyOfVolume, type Stores, undecided } from './stores.ts';
 
 /**
  * From a change of any watched object to the DataVolumes that have to be looked at because of it. A change says only "look again": what
@@ -43,7 +45,7 @@ export function subscribe(stores: Stores, add: (key: string) => void): () => voi
 }
 
 /** Itself; and, when it becomes complete (or is no more), those that clone its claim and have waited for that. */
-function ofVolume(stores: Stores, { object, previous }: Change<DataVolume>): readonly string[] {
+function ofVolume(stores: Stores, { object, previous }: Change<KnownVolume>): readonly string[] {
   const key = keyOf(object.metadata);
   const samePhase = previous !== undefined && previous.status?.phase === object.status?.phase;
   return samePhase ? [key] : [key, ...keysOfClones(stores, key)];
@@ -98,7 +100,7 @@ function ofChild(stores: Stores, { object, previous }: Change<KubeObject>): read
 }
 
 /** That which it helps; and those that clone a claim which the pod has begun or ceased to write to. */
-function ofPod(stores: Stores, change: Change<Pod>): readonly string[] {
+function ofPod(stores: Stores, change: Change<KnownPod>): readonly string[] {
   const { type, object, previous } = change;
   const before = previous === undefined ? [] : writtenBy(previous);
   const now = type === 'deleted' ? [] : writtenBy(object);
@@ -120,6 +122,6 @@ function keysOfClones(stores: Stores, claim: string): readonly string[] {
   return keysOf(clonesOf(stores, source));
 }
 
-function keysOf(volumes: readonly Stored<DataVolume>[]): readonly string[] {
+function keysOf(volumes: readonly Stored<KnownVolume>[]): readonly string[] {
   return volumes.map(({ metadata }) => keyOf(metadata));
 }

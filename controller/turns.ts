@@ -5,6 +5,7 @@ import { hasFinalizer } from './children.ts';
 import { conditionOf } from './conditions.ts';
 import { classGroup, groupsOf, sourceGroup } from './groups.ts';
 import type { Observed } from './observed.ts';
+import { isResting } from './resting.ts';
 import { type Wait, waitFor } from './steps/step.ts';
 import { clonesIn, type Stores, sourcesOf } from './stores.ts';
 
@@ -76,7 +77,8 @@ export function createTurns(stores: Stores, limits: TurnLimits): Turns {
     seen: (key) => void starting.delete(key),
     subscribe: (add) =>
       stores.volumes.subscribe(({ type, object, previous }) => {
-        if (previous === undefined || !counts(previous) || (type !== 'deleted' && counts(object))) return;
+        if (previous === undefined || isResting(previous) || !counts(previous)) return;
+        if (type !== 'deleted' && !isResting(object) && counts(object)) return;
         for (const key of nextOf(stores, previous)) add(key);
       }),
   };

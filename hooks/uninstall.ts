@@ -3,6 +3,7 @@ import { childrenOf } from '../controller/belongings.ts';
 import { hasFinalizer } from '../controller/children.ts';
 import type { Expectations } from '../controller/expectations.ts';
 import { letGo } from '../controller/planner.ts';
+import { isAwake } from '../controller/resting.ts';
 import { about } from '../controller/steps/parts.ts';
 import type { Stores } from '../controller/stores.ts';
 import { type SweepOptions, sweep } from '../controller/sweep.ts';
@@ -68,7 +69,7 @@ export async function uninstall(options: UninstallOptions, signal: AbortSignal):
 }
 
 function underWay({ stores }: UninstallOptions): readonly Stored<DataVolume>[] {
-  return stores.volumes.list().filter(hasFinalizer);
+  return stores.volumes.list().filter(isAwake).filter(hasFinalizer);
 }
 
 async function untilEnded(options: UninstallOptions, signal: AbortSignal): Promise<void> {

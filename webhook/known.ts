@@ -1,7 +1,7 @@
 import type { DataSource } from '../shared/api/datavolume.ts';
 import { annotations } from '../shared/api/names.ts';
 import { type KubeObject, keyOf, type ObjectRef, type Stored } from '../shared/api/objects.ts';
-import { type InformOptions, inform, reflecting } from '../shared/kube/informer.ts';
+import { type InformOptions, informOf, reflecting } from '../shared/kube/informer.ts';
 import { claims, dataSources, metadataOf, namespaces } from '../shared/kube/resource.ts';
 import { identityOf } from '../shared/kube/store.ts';
 import type { Component } from '../shared/process/run.ts';
@@ -24,9 +24,9 @@ export interface KnownObjects extends Component {
 
 /** Started, and ready, when each kind was listed once. */
 export function createKnown(options: InformOptions): KnownObjects {
-  const sources = inform(options, dataSources, { transform: leanDataSource });
-  const spaces = inform(options, metadataOf(namespaces), { transform: leanNamespace });
-  const taken = inform(options, metadataOf(claims), { transform: leanClaim });
+  const sources = informOf(options, dataSources, leanDataSource);
+  const spaces = informOf(options, metadataOf(namespaces), leanNamespace);
+  const taken = informOf(options, metadataOf(claims), leanClaim);
   const reflectors = [sources, spaces, taken].flatMap((informed) => informed.reflectors);
   return {
     ...reflecting('known objects', reflectors),

@@ -1,6 +1,6 @@
-import { keyOf, type LimitRange, type Pod, type ResourceQuota, type Stored } from '../shared/api/objects.ts';
-import { claimsWrittenBy, leanPod } from '../shared/api/pods.ts';
-import { type Informed, type InformOptions, inform, reflecting } from '../shared/kube/informer.ts';
+import { keyOf, type LimitRange, type ResourceQuota, type Stored } from '../shared/api/objects.ts';
+import { type PodUse, useOf, writtenBy } from '../shared/api/pods.ts';
+import { type Informed, type InformOptions, informOf, reflecting } from '../shared/kube/informer.ts';
 import { limitRanges, pods, resourceQuotas } from '../shared/kube/resource.ts';
 import { identityOf } from '../shared/kube/store.ts';
 import type { Component } from '../shared/process/run.ts';
@@ -30,11 +30,9 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
   const quotas =
     options.quota === 'off'
       ? undefined
-      : inform(options, resourceQuotas, { needed, transform: leanQuota, indexes: byNamespace });
+      : informOf(options, resourceQuotas, leanQuota, { needed, indexes: byNamespace });
   const limits =
-    options.quota === 'off'
-      ? undefined
-      : inform(options, limitRanges, { needed, transform: leanLimit, indexes: byNamespace });
+    options.quota === 'off' ? undefined : informOf(options, limitRanges, leanLimit, { needed, indexes: byNamespace });
   const writers = options.watchPods ? keepPods(options) : undefined;
   const bounds = [quotas, limits].flatMap((informed) => informed?.reflectors ?? []);
   const reflectors = [...bounds, ...(writers?.reflectors ?? [])];
@@ -48,14 +46,11 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
 }
 
 /** Pods that are over write no more: the API server leaves them out, which on many clusters is most of them. */
-function keepPods(options: InformOptions): Informed<Pod> {
-  return inform(options, pods, {
+function keepPods(options: InformOptions): Informed<PodUse> {
+  return informOf(options, pods, useOf, {
     needed: false,
     fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
-    transform: leanPod,
-    indexes: {
-      [index]: (pod) => claimsWrittenBy(pod).map((name) => keyOf({ namespace: pod.metadata.namespace ?? '', name })),
-    },
+    indexes: { [index]: writtenBy },
   });
 }
 

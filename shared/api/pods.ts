@@ -1,45 +1,38 @@
-import type { ObjectMeta, Pod, PodContainer, Stored } from './objects.ts';
+import { type KubeObject, keyOf, type ObjectMeta, type Pod, type PodContainer, type Stored } from './objects.ts';
 
 /** Which claims pods write to. A pod that only reads the source does not disturb a clone (cdi-behaviour 3.2, "Use rule"). */
 
 type Volume = NonNullable<NonNullable<Pod['spec']>['volumes']>[number];
 
+/** Most pods write to none, and then share this. */
+const none: readonly string[] = [];
+
 /** Names of the claims, in the pod's namespace, that the pod may write to now or later. */
 export function claimsWrittenBy(pod: Pod): readonly string[] {
   const { phase } = pod.status ?? {};
-  if (phase === 'Succeeded' || phase === 'Failed') return [];
+  if (phase === 'Succeeded' || phase === 'Failed') return none;
   const names = (pod.spec?.volumes ?? [])
     .filter((volume) => mayWrite(pod, volume))
     .map((volume) => claimName(pod.metadata, volume))
     .filter((name) => name !== undefined);
-  return [...new Set(names)];
+  return names.length === 0 ? none : [...new Set(names)];
 }
 
-/** What the rule above needs of a pod and no more: clusters have many pods, and nearly all of a pod is about other things. */
-export function leanPod(pod: Stored<Pod>): Stored<Pod> {
+/** Of a pod, whom it may disturb. */
+export interface PodUse extends KubeObject {
+  /** {@link claimsWrittenBy} it. */
+  readonly writes: readonly string[];
+}
+
+/** What the rule above says of a pod and no more: clusters have many pods, and nearly all of a pod is about other things. */
+export function useOf(pod: Stored<Pod>): Stored<PodUse> {
   const { name, namespace = '', uid, resourceVersion } = pod.metadata;
-  const volumes = (pod.spec?.volumes ?? []).filter((volume) => claimName(pod.metadata, volume) !== undefined);
-  const metadata = { name, namespace, uid, resourceVersion };
-  if (volumes.length === 0) return { metadata };
-  return {
-    metadata,
-    spec: { volumes: volumes.map(leanVolume), containers: containersOf(pod).map(leanContainer) },
-    ...(pod.status?.phase === undefined ? {} : { status: { phase: pod.status.phase } }),
-  };
+  return { metadata: { name, namespace, uid, resourceVersion }, writes: claimsWrittenBy(pod) };
 }
 
-function leanVolume({ name, persistentVolumeClaim, ephemeral }: Volume): Volume {
-  if (persistentVolumeClaim === undefined) return { name, ...(ephemeral === undefined ? {} : { ephemeral: {} }) };
-  const { claimName: claim, readOnly = false } = persistentVolumeClaim;
-  return { name, persistentVolumeClaim: { claimName: claim, readOnly } };
-}
-
-function leanContainer({ name, volumeMounts = [], volumeDevices = [] }: PodContainer): PodContainer {
-  return {
-    name,
-    volumeMounts: volumeMounts.map((mount) => ({ name: mount.name, readOnly: mount.readOnly === true })),
-    volumeDevices: volumeDevices.map((device) => ({ name: device.name })),
-  };
+/** Keys of the claims that it may write to. */
+export function writtenBy({ metadata: { namespace = '' }, writes }: PodUse): readonly string[] {
+  return writes.map((name) => keyOf({ namespace, name }));
 }
 
 function containersOf({ spec }: Pod): readonly PodContainer[] {

@@ -8,7 +8,15 @@ import type { Client, Watcher } from './client.ts';
 import { createReflector, type Reflector } from './reflector.ts';
 import { namespaces, type Resource } from './resource.ts';
 import type { Doors } from './served.ts';
-import { createStore, type Store, type StoreOptions, type StoreReader, type StoreWriter } from './store.ts';
+import {
+  createProjectedStore,
+  createStore,
+  type Projection,
+  type Store,
+  type StoreOptions,
+  type StoreReader,
+  type StoreWriter,
+} from './store.ts';
 
 /** All objects of a kind, kept in memory and equal to the cluster, with the metrics and the readiness check that belong to it. */
 
@@ -30,18 +38,25 @@ interface Which {
   readonly needed?: boolean;
 }
 
-export interface Informed<T extends KubeObject> {
-  readonly store: StoreReader<T>;
+export interface Informed<K extends KubeObject> {
+  readonly store: StoreReader<K>;
   readonly reflectors: readonly Reflector[];
 }
 
 /** Fills a store of its own. */
-export function inform<T extends KubeObject>(
+export function inform<T extends KubeObject>(options: InformOptions, kind: Resource<T>): Informed<T> {
+  const store = createStore<T>();
+  return { store, reflectors: fill(options, kind, store) };
+}
+
+/** The same, keeping of each object no more than the projection gives. */
+export function informOf<T extends KubeObject, K extends KubeObject>(
   options: InformOptions,
   kind: Resource<T>,
-  { fieldSelector, needed = true, ...own }: Which & StoreOptions<T> = {},
-): Informed<T> {
-  const store = createStore<T>(own);
+  project: Projection<T, K>,
+  { fieldSelector, needed = true, ...own }: Which & StoreOptions<K> = {},
+): Informed<K> {
+  const store = createProjectedStore(project, own);
   const which = { needed, ...(fieldSelector === undefined ? {} : { fieldSelector }) };
   return { store, reflectors: fill(options, kind, store, which) };
 }
@@ -50,7 +65,7 @@ export function inform<T extends KubeObject>(
 export function fill<T extends KubeObject>(
   options: InformOptions,
   kind: Resource<T>,
-  store: Store<T>,
+  store: Pick<Store<T, KubeObject>, keyof StoreWriter<T> | 'part' | 'synced'>,
   { needed = true, ...selector }: Which = {},
 ): readonly Reflector[] {
   const { health, served } = options;

@@ -48,7 +48,8 @@ export interface StoreWriter<T extends KubeObject> {
   readonly size: number;
 }
 
-export interface Store<T extends KubeObject> extends StoreReader<T>, StoreWriter<T> {
+/** @typeParam T what comes from the API server. @typeParam K what is kept of it, and all that a reader can see. */
+export interface Store<T extends KubeObject, K extends KubeObject = T> extends StoreReader<K>, StoreWriter<T> {
   readonly size: number;
   replace(items: Iterable<Stored<T>>): void;
   /**
@@ -58,48 +59,53 @@ export interface Store<T extends KubeObject> extends StoreReader<T>, StoreWriter
   part(namespace: string): StoreWriter<T>;
 }
 
-export interface StoreOptions<T extends KubeObject> {
+export interface StoreOptions<K extends KubeObject> {
   /** By name: the values under which an object is found with `by`. Pure. */
-  readonly indexes?: Readonly<Record<string, IndexFunction<T>>>;
-  /** What is kept of an object; managedFields never are. Total and pure, and must leave name, namespace, uid and version alone. */
-  readonly transform?: (object: Stored<T>) => Stored<T>;
+  readonly indexes?: Readonly<Record<string, IndexFunction<K>>>;
   /** Told when a listener or an index function throws; neither breaks the store. Default: a process warning. */
   readonly onError?: (error: unknown) => void;
 }
 
+/** What is kept of an object. Total and pure, and must leave name, namespace, uid and version alone. */
+export type Projection<T extends KubeObject, K extends KubeObject> = (object: Stored<T>) => Stored<K>;
+
+/** Keeps objects whole, but for their managedFields. */
 export function createStore<T extends KubeObject>(options: StoreOptions<T> = {}): Store<T> {
-  const onError = options.onError ?? warn;
-  const prepare = (object: Stored<T>): Stored<T> => {
-    const kept = withoutManagedFields(object);
-    return options.transform === undefined ? kept : options.transform(kept);
-  };
-  return new MemoryStore(createIndexes(options.indexes ?? {}, onError), prepare, onError);
+  return createProjectedStore(withoutManagedFields, options);
 }
 
-class MemoryStore<T extends KubeObject> implements Store<T> {
-  readonly #indexes: Indexes<T>;
-  readonly #prepare: (object: Stored<T>) => Stored<T>;
+/** Keeps of each object what the projection gives and nothing else, so that nobody can come to read what is not kept. */
+export function createProjectedStore<T extends KubeObject, K extends KubeObject>(
+  project: Projection<T, K>,
+  { indexes = {}, onError = warn }: StoreOptions<K> = {},
+): Store<T, K> {
+  return new MemoryStore(createIndexes(indexes, onError), project, onError);
+}
+
+class MemoryStore<T extends KubeObject, K extends KubeObject> implements Store<T, K> {
+  readonly #indexes: Indexes<K>;
+  readonly #project: Projection<T, K>;
   readonly #onError: (error: unknown) => void;
-  readonly #listeners = new Set<Listener<T>>();
-  #objects = new Map<string, Stored<T>>();
+  readonly #listeners = new Set<Listener<K>>();
+  #objects = new Map<string, Stored<K>>();
   /** Parts that have yet to be filled; undefined stands for the whole. */
   #unfilled = new Set<string | undefined>([undefined]);
 
-  constructor(indexes: Indexes<T>, prepare: (object: Stored<T>) => Stored<T>, onError: (error: unknown) => void) {
+  constructor(indexes: Indexes<K>, project: Projection<T, K>, onError: (error: unknown) => void) {
     this.#indexes = indexes;
-    this.#prepare = prepare;
+    this.#project = project;
     this.#onError = onError;
   }
 
-  get(key: string): Stored<T> | undefined {
+  get(key: string): Stored<K> | undefined {
     return this.#objects.get(key);
   }
 
-  list(): readonly Stored<T>[] {
+  list(): readonly Stored<K>[] {
     return [...this.#objects.values()];
   }
 
-  by(index: string, value: string): readonly Stored<T>[] {
+  by(index: string, value: string): readonly Stored<K>[] {
     return [...this.#indexes.keys(index, value)].flatMap((key) => this.#objects.get(key) ?? []);
   }
 
@@ -111,15 +117,15 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
     return this.#unfilled.size === 0;
   }
 
-  subscribe(listener: Listener<T>): () => void {
+  subscribe(listener: Listener<K>): () => void {
     // A wrapper of its own, so that the same function may subscribe twice and end each by itself.
-    const own: Listener<T> = (change) => listener(change);
+    const own: Listener<K> = (change) => listener(change);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }
 
   upsert(object: Stored<T>): void {
-    const next = this.#prepare(object);
+    const next = this.#project(object);
     const key = keyOf(next.metadata);
     const previous = this.#objects.get(key);
     this.#objects.set(key, next);
@@ -133,7 +139,7 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
     if (previous === undefined || previous.metadata.uid !== object.metadata.uid) return;
     this.#objects.delete(key);
     this.#indexes.move(key, previous, undefined);
-    this.#tell([{ type: 'deleted', object: this.#prepare(object), previous }]);
+    this.#tell([{ type: 'deleted', object: this.#project(object), previous }]);
   }
 
   replace(items: Iterable<Stored<T>>): void {
@@ -161,11 +167,11 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
   }
 
   #replacing(part: string | undefined): Replacement<T> {
-    const next = new Map<string, Stored<T>>();
+    const next = new Map<string, Stored<K>>();
     return {
       add: (items) => {
         for (const item of items) {
-          const object = this.#prepare(item);
+          const object = this.#project(item);
           next.set(keyOf(object.metadata), object);
         }
       },
@@ -173,7 +179,7 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
     };
   }
 
-  #commit(next: Map<string, Stored<T>>, part: string | undefined): void {
+  #commit(next: Map<string, Stored<K>>, part: string | undefined): void {
     const previous = this.#objects;
     const others = part === undefined ? [] : [...previous].filter(([, object]) => partOf(object) !== part);
     this.#objects = others.length === 0 ? next : new Map([...others, ...next]);
@@ -186,7 +192,7 @@ class MemoryStore<T extends KubeObject> implements Store<T> {
     for (const [key, object] of next) this.#tell(difference(previous.get(key), object));
   }
 
-  #tell(changes: readonly Change<T>[]): void {
+  #tell(changes: readonly Change<K>[]): void {
     for (const change of changes) {
       for (const listener of this.#listeners) {
         try {
@@ -222,7 +228,7 @@ export function identityOf({ name, namespace, uid, resourceVersion }: Stored<Kub
 }
 
 /** managedFields are two thirds of a stored object (measured: 4.3 kB to 1.2 kB for a claim), and nobody here reads them. */
-function withoutManagedFields<T extends KubeObject>(object: Stored<T>): Stored<T> {
+export function withoutManagedFields<T extends KubeObject>(object: Stored<T>): Stored<T> {
   if (!('managedFields' in object.metadata)) return object;
   // A copy without them: `delete` would leave an object that V8 keeps as a hash table, which is larger.
   const { managedFields: _, ...metadata } = object.metadata as Stored<T>['metadata'] & { managedFields?: unknown };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod, Stored } from '../../../shared/api/objects.ts';
-import { claimsWrittenBy, leanPod } from '../../../shared/api/pods.ts';
+import { claimsWrittenBy, useOf, writtenBy } from '../../../shared/api/pods.ts';
 import { pod } from '../controller/world.ts';
 
 type Spec = NonNullable<Pod['spec']>;
@@ -67,18 +67,19 @@ describe('the claims that a pod may write to', () => {
   });
 
   test.each(rows)('are the same in what is kept of the pod when $name', ({ pod: given, writes }) => {
-    expect(claimsWrittenBy(leanPod(given))).toEqual(writes);
+    expect(writtenBy(useOf(given))).toEqual(writes.map((name) => `tenant/${name}`));
   });
 });
 
-test('of a pod without claims only its name is kept', () => {
+test('only its name is kept beside that', () => {
   const given = podOf({
     volumes: [{ name: 'config' }],
     containers: [{ name: 'main', volumeMounts: [{ name: 'config' }] }],
   });
   const labelled = { ...given, metadata: { ...given.metadata, labels: { app: 'web' } } };
 
-  expect(leanPod(labelled)).toEqual({
+  expect(useOf(labelled)).toEqual({
     metadata: { name: 'vm', namespace: 'tenant', uid: 'vm-uid', resourceVersion: '10' },
+    writes: [],
   });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { isResting } from '../../../controller/resting.ts';
 import { createStores } from '../../../controller/stores.ts';
 import { createTurns, type TurnLimits } from '../../../controller/turns.ts';
 import type { DataVolume, DataVolumeStatus } from '../../../shared/api/datavolume.ts';
@@ -56,7 +57,7 @@ function setup(clones: readonly One[], limits: Partial<TurnLimits> = {}) {
   const place = (name: string, namespace = 'tenant'): string => {
     const key = `${namespace}/${name}`;
     const dataVolume = stores.volumes.get(key);
-    if (dataVolume === undefined) throw new Error(`there is no ${key}`);
+    if (dataVolume === undefined || isResting(dataVolume)) throw new Error(`there is no ${key}`);
     const wait = turns.wait(key, observed(stores, dataVolume));
     return wait === undefined ? 'begins' : wait.message.replace(/^.*; /, '');
   };

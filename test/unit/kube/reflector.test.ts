@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Stored } from '../../../shared/api/objects.ts';
 import type { WatchEvent } from '../../../shared/kube/client.ts';
 import { ApiError } from '../../../shared/kube/errors.ts';
 import { createReflector, type Reflector, type ReflectorEvent } from '../../../shared/kube/reflector.ts';
-import { createStore, type Store } from '../../../shared/kube/store.ts';
+import { createProjectedStore, createStore, type Store } from '../../../shared/kube/store.ts';
 import { type ConfigMap, configMap, configMaps } from '../../support/build/configmap.ts';
 import { FakeClock, settle } from '../../support/clock.ts';
 import {
@@ -196,17 +197,15 @@ describe('after a failure', () => {
   });
 
   test('it tries again also when what failed is our own code', async () => {
-    const store = createStore<ConfigMap>({
-      transform: (object) => {
-        if (object.metadata.name === 'bad') throw new TypeError('a fault in a transform');
-        return object;
-      },
+    const store = createProjectedStore((object: Stored<ConfigMap>) => {
+      if (object.metadata.name === 'bad') throw new TypeError('a fault in a projection');
+      return object;
     });
     api.list(page('10', at('bad', '1')));
     api.list(page('11', at('good', '1')));
     reflector = createReflector({ client: api.client, kind: configMaps, store, clock, random: () => 0, log });
     await start();
-    expect(reflector.health()).toMatchObject({ state: 'waiting', error: { message: 'a fault in a transform' } });
+    expect(reflector.health()).toMatchObject({ state: 'waiting', error: { message: 'a fault in a projection' } });
     await clock.advance(800);
     expect(store.size).toBe(1);
   });

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { keyOf, type Stored } from '../../../shared/api/objects.ts';
-import { type Change, createStore, type Store, type StoreOptions } from '../../../shared/kube/store.ts';
+import {
+  type Change,
+  createProjectedStore,
+  createStore,
+  identityOf,
+  type Store,
+  type StoreOptions,
+} from '../../../shared/kube/store.ts';
 import { type ConfigMap, configMap } from '../../support/build/configmap.ts';
 
 const byOwner: StoreOptions<ConfigMap> = { indexes: { owner: (object) => object.data?.['owners']?.split(',') ?? [] } };
@@ -102,15 +109,28 @@ describe('a store', () => {
     expect(store.size).toBe(0);
   });
 
-  test('keeps no managedFields, and of the rest what the transform keeps', () => {
-    const store = createStore<ConfigMap>({
-      transform: (object) => ({ ...object, data: { short: 'yes' } }),
-    });
-    const full = configMap('a', { managedFields: [{ manager: 'x' }] } as object, { long: 'text' });
+  const full = configMap('a', { managedFields: [{ manager: 'x' }] } as object, { long: 'text' });
+
+  test('keeps objects without their managedFields', () => {
+    const store = createStore<ConfigMap>();
     store.upsert(full);
-    store.replace([full, configMap('b')]);
-    for (const name of ['a', 'b']) expect(store.get(`ns/${name}`)).toEqual(configMap(name, {}, { short: 'yes' }));
+    expect(store.get('ns/a')).toEqual(configMap('a', {}, { long: 'text' }));
     expect(full.metadata, 'what was handed in is left alone').toHaveProperty('managedFields');
+  });
+
+  test('keeps of each object what its projection gives, however it comes', () => {
+    const store = createProjectedStore(({ metadata }: Stored<ConfigMap>) => ({
+      metadata: identityOf(metadata),
+      short: true,
+    }));
+    const told: unknown[] = [];
+    store.subscribe(({ object }) => told.push(object));
+    const kept = { metadata: identityOf(full.metadata), short: true };
+    store.upsert(full);
+    store.replace([full]);
+    expect(store.list()).toEqual([kept]);
+    store.delete(full);
+    expect(told).toEqual([kept, kept]);
   });
 
   test('ends a subscription, and only that one', () => {
