@@ -15,7 +15,7 @@ export function createIndexes<T extends KubeObject>(
   functions: Readonly<Record<string, IndexFunction<T>>>,
   onError: (error: unknown) => void,
 ): Indexes<T> {
-  const tables = new Map(Object.keys(functions).map((name) => [name, new Map<string, Set<string>>()]));
+  const tables = new Map(Object.keys(functions).map((name) => [name, new Map<string, Entry>()]));
   const valuesOf = (index: IndexFunction<T>, object: Stored<T> | undefined): readonly string[] => {
     if (object === undefined) return [];
     try {
@@ -38,22 +38,27 @@ export function createIndexes<T extends KubeObject>(
       const table = tables.get(index);
       if (table === undefined)
         throw new RangeError(`there is no index ${index}; there are: ${[...tables.keys()].join(', ')}`);
-      return table.get(value) ?? [];
+      const entry = table.get(value) ?? [];
+      return typeof entry === 'string' ? [entry] : entry;
     },
   };
 }
 
 const none = (): readonly string[] => [];
 
-function addTo(table: Map<string, Set<string>>, value: string, key: string): void {
-  const keys = table.get(value);
-  if (keys === undefined) table.set(value, new Set([key]));
-  else keys.add(key);
+/** Nearly every value is that of one object, and a set takes as much memory as the key of one does twice. */
+type Entry = string | Set<string>;
+
+function addTo(table: Map<string, Entry>, value: string, key: string): void {
+  const entry = table.get(value);
+  if (entry === undefined) table.set(value, key);
+  else if (typeof entry !== 'string') entry.add(key);
+  else if (entry !== key) table.set(value, new Set([entry, key]));
 }
 
-function removeFrom(table: Map<string, Set<string>>, value: string, key: string): void {
-  const keys = table.get(value);
-  keys?.delete(key);
+function removeFrom(table: Map<string, Entry>, value: string, key: string): void {
+  const entry = table.get(value);
+  if (typeof entry === 'object') entry.delete(key);
   // Values come and go with objects; without this the table would only ever grow.
-  if (keys?.size === 0) table.delete(value);
+  if (typeof entry === 'string' ? entry === key : entry?.size === 0) table.delete(value);
 }

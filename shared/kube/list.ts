@@ -11,7 +11,7 @@ export interface ListOptions extends CallOptions {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
-  /** Objects per page; default 500 (client-go's). */
+  /** Objects per page; default 100. */
   readonly pageSize?: number;
   /** `'0'` answers from the watch cache; absent means the newest state. */
   readonly resourceVersion?: string;
@@ -23,9 +23,12 @@ export interface ListPage<T extends KubeObject> {
   readonly resourceVersion: string;
 }
 
-/** client-go's, and small enough that a page of ordinary objects is a few megabytes. */
-const defaultPageSize = 500;
-/** Bytes of one page; a page of 500 objects at etcd's limit would be more, but a process of our size could not hold it either. */
+/**
+ * A fifth of client-go's. A page is there as bytes, as text and as objects at the same time, several kinds are listed at once, and what that takes
+ * is given back late or never: with 500 both programs held 40 to 65 MiB more beside 20,000 pods (measured), for the same CPU time.
+ */
+const defaultPageSize = 100;
+/** Bytes of one page: 100 objects at etcd's limit are less, as it keeps them. */
 const pageLimit = 256 * 1024 * 1024;
 
 export async function* listPages<T extends KubeObject>(

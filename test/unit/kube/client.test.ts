@@ -69,7 +69,7 @@ describe('pages', () => {
     const { apiVersion: _, kind: __, ...bare } = stored;
     api.script(list([bare]));
     expect(await pagesOf()).toEqual([{ items: [stored], resourceVersion: '100' }]);
-    expect(api.requests).toMatchObject([{ path: '/api/v1/configmaps', query: { limit: '500' } }]);
+    expect(api.requests).toMatchObject([{ path: '/api/v1/configmaps', query: { limit: '100' } }]);
   });
 
   test('takes null for no items, as Go writes it', async () => {
