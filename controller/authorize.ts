@@ -26,7 +26,7 @@ export type Verification =
     }
   | { readonly valid: false; readonly message: string };
 
-/** Never throws for anything that the DataVolume holds. */
+/** Never throws for anything that the DataVolume holds. @throws KeysUnknownError when it could not be seen whether there are new keys. */
 export async function verify(verifier: Verifier, volume: DataVolume): Promise<Verification> {
   try {
     const stamp = await verifyStamp(verifier, volume.metadata.annotations?.[annotations.stamp]);

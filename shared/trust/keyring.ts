@@ -5,6 +5,7 @@ import type { Logger } from '../process/log.ts';
 import { createLookout } from '../process/lookout.ts';
 import type { Component } from '../process/run.ts';
 import { KeyError, loadSigner, loadVerifier, type Signer, type StampKeyFiles, type Verifier } from './keys.ts';
+import { createLooks } from './looks.ts';
 
 /**
  * Stamp keys from files that are replaced while the programs run. Rotation: publish the new public key beside the old one, let the new
@@ -16,7 +17,7 @@ import { KeyError, loadSigner, loadVerifier, type Signer, type StampKeyFiles, ty
 const pace = 10_000;
 
 interface Surroundings {
-  readonly clock: Pick<Clock, 'elapsed' | 'sleep'>;
+  readonly clock: Pick<Clock, 'now' | 'elapsed' | 'sleep'>;
   readonly log: Pick<Logger, 'info' | 'error'>;
   /** Reads a file as UTF-8; node's unless a test says otherwise. */
   readonly read?: (path: string) => Promise<string>;
@@ -70,9 +71,20 @@ export interface VerifyingKeys {
   readonly lookout: Component;
 }
 
-/** The controller's. @throws KeyError as {@link openSigningKeys}. */
+/**
+ * The controller's. Its verifier renews itself: a program that stood still for longer than the overlap would else take good stamps for
+ * forged. @throws KeyError as {@link openSigningKeys}.
+ */
 export async function openVerifyingKeys(options: VerifyingOptions): Promise<VerifyingKeys> {
   let current = await readVerifying(options);
+  const { look, renew } = createLooks({
+    read: async () => await readVerifying(options),
+    take: (next) => {
+      if (!sameVerifier(next, current)) options.log.info(publicly(next), 'New stamp keys are accepted');
+      current = next;
+    },
+    clock: options.clock,
+  });
   const verifier: Verifier = {
     get stamp() {
       return current.stamp;
@@ -80,11 +92,7 @@ export async function openVerifyingKeys(options: VerifyingOptions): Promise<Veri
     get identity() {
       return current.identity;
     },
-  };
-  const look = async (): Promise<void> => {
-    const next = await readVerifying(options);
-    if (!sameVerifier(next, current)) options.log.info(publicly(next), 'New stamp keys are accepted');
-    current = next;
+    renew,
   };
   return { verifier, lookout: lookoutOf(options, look) };
 }

@@ -39,6 +39,13 @@ export interface Signer {
 export interface Verifier {
   readonly stamp: ReadonlyMap<string, KeyObject>;
   readonly identity: ReadonlyMap<string, KeyObject>;
+  /** Sees to it that both are what they are by now. Where there is none, they are all that there are. @throws Error when that failed. */
+  readonly renew?: () => Promise<void>;
+}
+
+/** Whether a stamp is good could not be found out: its key is not known, and whether there are other keys by now cannot be seen. */
+export class KeysUnknownError extends Error {
+  override readonly name = 'KeysUnknownError';
 }
 
 /** New random key pairs. Each key is named (`kid`) by its thumbprint (RFC 7638). */

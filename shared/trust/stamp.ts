@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { compactDecrypt, compactVerify } from 'jose';
 import {
   decodeClaims,
@@ -11,7 +12,7 @@ import {
   type StampIdentity,
 } from './claims.ts';
 import { sealCompact, signCompact } from './compact.ts';
-import type { Signer, Verifier } from './keys.ts';
+import { KeysUnknownError, type Signer, type Verifier } from './keys.ts';
 
 export { type StampClaims, StampError, type StampErrorCode, type StampIdentity, type StampTarget } from './claims.ts';
 export { digestOf, matchStamp, matchUser, type StampMismatch } from './match.ts';
@@ -70,7 +71,8 @@ function tooLarge({ user, identity }: StampClaims): StampError {
 /**
  * Checks that a text is a stamp made by one of the keys, and reads it. Whether it belongs to the DataVolume it was found on is
  * {@link matchStamp}'s question.
- * @throws StampError and nothing else, whatever the text: `StampMissing` when there is none, else `StampInvalid`.
+ * @throws StampError and nothing else, whatever the text: `StampMissing` when there is none, else `StampInvalid`. Where the verifier
+ *   renews itself also KeysUnknownError, which says nothing against the stamp.
  */
 export async function verifyStamp(verifier: Verifier, text: string | undefined): Promise<VerifiedStamp> {
   if (text === undefined || text === '')
@@ -78,13 +80,15 @@ export async function verifyStamp(verifier: Verifier, text: string | undefined):
   try {
     return await read(verifier, text);
   } catch (error) {
-    throw error instanceof StampError ? error : invalid('it is forged, altered or of an unknown key', error);
+    throw error instanceof StampError || error instanceof KeysUnknownError
+      ? error
+      : invalid('it is forged, altered or of an unknown key', error);
   }
 }
 
 async function read(verifier: Verifier, text: string): Promise<VerifiedStamp> {
   checkForm(text);
-  const { payload, protectedHeader } = await compactVerify(text, ({ kid }) => keyFor(verifier.stamp, kid), {
+  const { payload, protectedHeader } = await compactVerify(text, async ({ kid }) => stampKeyFor(verifier, kid), {
     algorithms: ['EdDSA'],
   });
   if (protectedHeader.typ !== stampType) throw invalid('it is signed, but is no stamp');
@@ -112,6 +116,26 @@ async function unseal(verifier: Verifier, sealed: string): Promise<StampIdentity
   });
   if (protectedHeader.typ !== identityType) throw invalid('what is sealed in it is no identity');
   return decodeIdentity(decodeText(plaintext));
+}
+
+/** A key that is not known may be new, so before that is said against a stamp the keys are looked at once more. */
+async function stampKeyFor(verifier: Verifier, id: unknown): Promise<KeyObject> {
+  if (typeof id === 'string' && !verifier.stamp.has(id)) await renewed(verifier);
+  return keyFor(verifier.stamp, id);
+}
+
+async function renewed({ renew }: Verifier): Promise<void> {
+  try {
+    await renew?.();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new KeysUnknownError(
+      `the authorization stamp is of a key that is not known, and new keys cannot be read: ${message}`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 function keyFor<T>(keys: ReadonlyMap<string, T>, id: unknown): T {

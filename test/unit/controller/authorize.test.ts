@@ -44,6 +44,20 @@ describe('a stamp', () => {
     expect(await verify(verifier, volume)).toStrictEqual({ valid: true, source, user });
   });
 
+  test('of a key that is not known is not refused while nobody can see whether that is a new one', async () => {
+    const others = await loadVerifier(await generateStampKeys());
+    const stale = (renew: () => Promise<void>) => ({ ...others, renew });
+    const volume = await stored();
+    const unreadable = async () => await Promise.reject(new Error('the API server does not answer'));
+    await expect(verify(stale(unreadable), volume)).rejects.toThrow('new keys cannot be read: the API server does');
+    expect(
+      await verify(
+        stale(async () => undefined),
+        volume,
+      ),
+    ).toMatchObject({ valid: false });
+  });
+
   test('tells the uid of its user, by which an authorizer may go', async () => {
     const volume = await stored({ user: 'jane', userUid: 'uid-of-jane' });
 

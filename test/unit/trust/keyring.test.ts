@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createLogger } from '../../../shared/process/log.ts';
 import { openSigningKeys, openVerifyingKeys, type SigningKeys } from '../../../shared/trust/keyring.ts';
-import { generateStampKeys, KeyError, type StampKeyFiles } from '../../../shared/trust/keys.ts';
+import { generateStampKeys, KeyError, KeysUnknownError, type StampKeyFiles } from '../../../shared/trust/keys.ts';
 import { signStamp, verifyStamp } from '../../../shared/trust/stamp.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { claims } from './fixtures.ts';
@@ -166,6 +166,38 @@ describe('the keys of the controller', () => {
     expect((await verifyStamp(keys.verifier, late)).identity).toEqual(claims.identity);
     const early = await signStamp((await openSigningKeys(options)).signer, claims);
     expect((await verifyStamp(keys.verifier, early)).identity).toEqual(claims.identity);
+  });
+
+  test('are looked at again before a stamp is refused because its key is not known', async () => {
+    const { files, options, said } = folder();
+    const { signer } = await openSigningKeys(folder(next).options);
+    // Nobody looks by the pace: the program stood still.
+    const { verifier } = await openVerifyingKeys(options);
+    files.set('stampPublicKeys', published(old, next));
+    files.set('identityKey', privately(old, next));
+
+    expect(await verifyStamp(verifier, await signStamp(signer, claims))).toMatchObject({ keyId: kidOf(next) });
+    expect(said()).toEqual(['New stamp keys are accepted']);
+  });
+
+  test('refuse nothing while they cannot be looked at', async () => {
+    const { files, clock, options } = folder();
+    const { signer } = await openSigningKeys(folder(next).options);
+    const { verifier } = await openVerifyingKeys(options);
+    const stamp = await signStamp(signer, claims);
+    files.delete('stampPublicKeys');
+    await expect(verifyStamp(verifier, stamp)).rejects.toThrow(KeysUnknownError);
+    files.set('stampPublicKeys', published(old));
+    await clock.advance(1000);
+    await expect(verifyStamp(verifier, stamp)).rejects.toMatchObject({ code: 'StampInvalid' });
+  });
+
+  test('are not read for a stamp of a known key, be it forged', async () => {
+    const { files, options } = folder();
+    const { verifier } = await openVerifyingKeys(options);
+    const [head, , signature] = (await signStamp((await openSigningKeys(options)).signer, claims)).split('.');
+    files.clear();
+    await expect(verifyStamp(verifier, `${head}.e30.${signature}`)).rejects.toMatchObject({ code: 'StampInvalid' });
   });
 
   test('stay when the files cannot be read', async () => {
