@@ -16,6 +16,8 @@ export function cpuOf(pid: number): number {
 export interface Memory {
   /** MiB that are resident now. */
   readonly now: number;
+  /** Those of them that are no file's: without the program and the libraries, which all who run them share. */
+  readonly own: number;
   /** The most that ever were. */
   readonly peak: number;
 }
@@ -24,7 +26,7 @@ export function memoryOf(pid: number): Memory {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const mebibytes = (field: string): number =>
     Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
-  return { now: mebibytes('VmRSS'), peak: mebibytes('VmHWM') };
+  return { now: mebibytes('VmRSS'), own: mebibytes('RssAnon'), peak: mebibytes('VmHWM') };
 }
 
 /** MiB that are resident, the pages that others have as well counted by their share (proc(5), `Pss`). */

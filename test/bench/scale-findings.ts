@@ -14,6 +14,8 @@ export interface Standing {
   /** Milliseconds of CPU until it was idle. */
   readonly cpu: number;
   /** When it was. */
+  readonly busy: Memory;
+  /** When it had had nothing to do for a while, and V8 and malloc have given back what they had taken for the lists. */
   readonly memory: Memory;
   /** What it asked of the API server from its start until it was idle, and in the time after that in which it had nothing to do. */
   readonly asked: ReadonlyMap<string, number>;
@@ -26,13 +28,16 @@ export const budgets: Readonly<Record<Benched, number>> = { webhook: 100, contro
 export function tablesOf(standings: readonly Standing[]): readonly Table[] {
   return [
     {
-      title: 'From the start until it is idle (MiB: resident; requests: all kinds, of them lists; after: when idle)',
+      title:
+        'From the start until it is idle (resident MiB: then, later, of that its own; requests: all kinds, of them lists; after: when idle)',
       columns: [
         '',
         'machines',
         'ready ms',
         'CPU ms',
         'MiB',
+        'later',
+        'own',
         'most',
         'budget',
         'KiB each',
@@ -46,12 +51,13 @@ export function tablesOf(standings: readonly Standing[]): readonly Table[] {
 }
 
 function rowOf(standings: readonly Standing[], standing: Standing): Table['rows'][number] {
-  const { program, machines, took, cpu, memory, asked, after } = standing;
+  const { program, machines, took, cpu, busy, memory, asked, after } = standing;
   const empty = standings.find((other) => other.program === program && other.machines === 0);
   const each = machines === 0 || empty === undefined ? undefined : (memory.now - empty.memory.now) * (1024 / machines);
   const times = [machines, Math.round(took), Math.round(cpu)];
   const requests = [countIn(asked, ''), countIn(asked, 'list '), countIn(after, '')];
-  return [program, ...times, memory.now, memory.peak, budgets[program], each, ...requests];
+  const held = [busy.now, memory.now, memory.own, memory.peak];
+  return [program, ...times, ...held, budgets[program], each, ...requests];
 }
 
 function countIn(requests: ReadonlyMap<string, number>, verb: string): number {

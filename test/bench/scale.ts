@@ -17,7 +17,7 @@ import { fillCluster, objectsEach } from './scale-world.ts';
 const full = [0, 1000, 10_000];
 const quick = [0, 1000];
 /** Milliseconds that are looked at when everything is done. */
-const quiet = 10_000;
+const quiet = 30_000;
 
 export const scale: Bench = async ({ quick: short, log }: BenchOptions): Promise<Report> => {
   const built = await buildImage();
@@ -68,13 +68,14 @@ async function stand(cluster: Cluster, built: BuiltImage, program: Benched, mach
   try {
     const pid = await pidOf({ folder: cluster.address.folder, name: process.name });
     await idle(pid);
-    const [at, cpu, memory] = [Date.now(), cpuOf(pid), memoryOf(pid)];
+    const [at, cpu, busy] = [Date.now(), cpuOf(pid), memoryOf(pid)];
     await until('it to have had its quiet', () => Date.now() - at > quiet, { interval: 500 });
+    const memory = memoryOf(pid);
     const username = `system:serviceaccount:clonegate-system:clonegate-${program}`;
     const events = await cluster.auditEvents();
     const asked = requestsOf(events, username, [{ from, to: at }]);
     const after = requestsOf(events, username, [{ from: at, to: at + quiet }]);
-    return { program, machines, took, cpu, memory, asked, after };
+    return { program, machines, took, cpu, busy, memory, asked, after };
   } finally {
     await process.kill('SIGTERM');
   }

@@ -27,7 +27,7 @@ const good: Measured = {
     ]),
     denied: new Map(),
   },
-  memory: { bare: { now: 50, peak: 60 }, clonegate: { now: 80, peak: 90 } },
+  memory: { bare: { now: 50, own: 10, peak: 60 }, clonegate: { now: 80, own: 30, peak: 90 } },
   bare: { calls: { '1.1': 6 }, handshakes: 1 },
   protocol: 'http/1.1',
 };

@@ -7,14 +7,15 @@ const quiet: Standing = {
   machines: 1000,
   took: 1000,
   cpu: 500,
-  memory: { now: 130, peak: 150 },
+  busy: { now: 140, own: 90, peak: 150 },
+  memory: { now: 130, own: 85, peak: 150 },
   asked: new Map([
     ['list pods', 4],
     ['create leases', 1],
   ]),
   after: new Map([['update leases', 2]]),
 };
-const empty: Standing = { ...quiet, machines: 0, memory: { now: 80, peak: 90 } };
+const empty: Standing = { ...quiet, machines: 0, memory: { now: 80, own: 30, peak: 90 } };
 
 test('what a machine takes is what came on top of an empty cluster', () => {
   const text = print({ title: '', notes: [], tables: tablesOf([empty, quiet]), failures: [] });
@@ -25,7 +26,9 @@ test('what a machine takes is what came on top of an empty cluster', () => {
     '1000',
     '1000',
     '500',
+    '140',
     '130',
+    '85',
     '150',
     '250',
     '51.2',
