@@ -14,6 +14,7 @@ import {
   snapshotName,
   temporaryName,
 } from './children.ts';
+import { sourcesOf } from './hint.ts';
 import { holdsBytes } from './origin.ts';
 import { isResting, type KnownVolume } from './resting.ts';
 import { ownedBy, type Stores, volumeOf } from './stores.ts';
@@ -31,17 +32,41 @@ import { ownedBy, type Stores, volumeOf } from './stores.ts';
  *   and whether he has come to his end, is deleted, or goes on with another strategy.
  */
 
-/** Everything that was made for a DataVolume on the way, in whatever namespace it is; only marks and names together count. */
-export function childrenOf(stores: Stores, uid: string): Children {
-  const named = <T extends KubeObject>(objects: readonly Stored<T>[], name: string): readonly Stored<T>[] =>
-    objects.filter((object) => object.metadata.name === name && isChild(object, uid));
-  const [temporary] = named(ownedBy(stores.claims, uid), temporaryName(uid));
-  const [restored] = named(ownedBy(stores.claims, uid), restoredName(uid));
+/** Namespaces where children of a clone may lie. */
+export interface Places {
+  /** That of the DataVolume. */
+  readonly own: string;
+  /** That of the source, where all are made but a helper of the target claim; undefined when nobody knows it. */
+  readonly source: string | undefined;
+}
+
+/** By what the DataVolume says of its source. Whether that was authorized is another question. */
+export function placesOf(volume: Stored<KnownVolume>): Places {
+  const source = isResting(volume) ? volume.sourceNamespace : sourcesOf(volume)[0]?.namespace;
+  return { own: volume.metadata.namespace ?? '', source };
+}
+
+/**
+ * Everything that was made for a DataVolume on the way. Marks, names and places together count: whoever knows its uid can give these marks
+ * and names to objects of his own, and the clone would go on with what those hold.
+ */
+export function childrenOf(stores: Stores, uid: string, { own, source }: Places): Children {
+  const named = <T extends KubeObject>(
+    objects: readonly Stored<T>[],
+    name: string,
+    ...places: readonly (string | undefined)[]
+  ): readonly Stored<T>[] =>
+    objects.filter(
+      (object) =>
+        object.metadata.name === name && isChild(object, uid) && places.includes(object.metadata.namespace ?? ''),
+    );
+  const [temporary] = named(ownedBy(stores.claims, uid), temporaryName(uid), source);
+  const [restored] = named(ownedBy(stores.claims, uid), restoredName(uid), source);
   const [moving] = ownedBy(stores.persistentVolumes, uid);
-  const helpers = named(ownedBy(stores.pods, uid), helperName(uid));
-  const [copyPod] = named(ownedBy(stores.pods, uid), copyPodName(uid));
-  const [exportPod] = named(ownedBy(stores.pods, uid), exportPodName(uid));
-  const snapshots = snapshotsFor(stores, uid);
+  const helpers = named(ownedBy(stores.pods, uid), helperName(uid), source, own);
+  const [copyPod] = named(ownedBy(stores.pods, uid), copyPodName(uid), source);
+  const [exportPod] = named(ownedBy(stores.pods, uid), exportPodName(uid), source);
+  const snapshots = snapshotsFor(stores, uid, source);
   const disposable = snapshots.filter((snapshot) => !sharersOf(snapshot).some((other) => needs(stores, other, uid)));
   const snapshot = preferred(stores, uid, snapshots);
   return { temporary, restored, moving, helpers, copyPod, exportPod, snapshot, disposable };
@@ -60,10 +85,16 @@ export function ofSource(children: Children, uid: string, source: CloneSource | 
   return fits ? children : { ...children, snapshot: undefined };
 }
 
-function snapshotsFor({ snapshots }: Stores, uid: string): readonly Stored<VolumeSnapshot>[] {
+/** @param place namespace of the source. */
+function snapshotsFor(
+  { snapshots }: Stores,
+  uid: string,
+  place: string | undefined,
+): readonly Stored<VolumeSnapshot>[] {
   return ownedBy(snapshots, uid).filter((snapshot) => {
+    const { name, namespace } = snapshot.metadata;
     const owner = ownerUidOf(snapshot) ?? '';
-    return isChild(snapshot, owner) && snapshot.metadata.name === snapshotName(owner);
+    return namespace === place && isChild(snapshot, owner) && name === snapshotName(owner);
   });
 }
 
@@ -88,7 +119,8 @@ function preferred(
 
 /** Whether a snapshot was taken for it already, whatever has become of that. */
 export function hasSnapshot(stores: Stores, uid: string): boolean {
-  return snapshotsFor(stores, uid).length > 0;
+  const volume = volumeOf(stores, uid);
+  return volume !== undefined && snapshotsFor(stores, uid, placesOf(volume).source).length > 0;
 }
 
 function needs(stores: Stores, uid: string, asking: string): boolean {
@@ -108,10 +140,14 @@ export function needsSnapshot(stores: Stores, volume: Stored<KnownVolume> | unde
 }
 
 /** A volume is there, be it beside the source, on its way, or where it is to be. */
-function isFilled(stores: Stores, { metadata }: Stored<DataVolume>): boolean {
+function isFilled(stores: Stores, volume: Stored<DataVolume>): boolean {
+  const { metadata } = volume;
   const { uid } = metadata;
+  const { source } = placesOf(volume);
   const target = stores.claims.get(keyOf(metadata));
   const own = target !== undefined && controllerOf(target)?.uid === uid && target.spec?.volumeName !== undefined;
-  const temporary = ownedBy(stores.claims, uid).filter((claim) => claim.metadata.name === temporaryName(uid));
+  const temporary = ownedBy(stores.claims, uid).filter(
+    (claim) => claim.metadata.name === temporaryName(uid) && claim.metadata.namespace === source,
+  );
   return own || temporary.some(holdsBytes) || ownedBy(stores.persistentVolumes, uid).length > 0;
 }

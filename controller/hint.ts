@@ -1,4 +1,5 @@
-import type { CloneSource } from '../shared/api/datavolume.ts';
+import { type CloneSource, type DataVolume, namedSource } from '../shared/api/datavolume.ts';
+import { annotations } from '../shared/api/names.ts';
 import { decodeClaims, StampError } from '../shared/trust/claims.ts';
 
 /**
@@ -14,4 +15,13 @@ export function hintedSource(stamp: string | undefined): CloneSource | undefined
     if (error instanceof StampError) return undefined;
     throw error;
   }
+}
+
+/**
+ * What a change has to wake the DataVolume for: the source that it names, or where a DataSource led at admission. The stamp is only read
+ * here, not verified; a forged one wakes its own DataVolume for nothing.
+ */
+export function sourcesOf(volume: DataVolume): readonly CloneSource[] {
+  const source = namedSource(volume) ?? hintedSource(volume.metadata.annotations?.[annotations.stamp]);
+  return source === undefined ? [] : [source];
 }

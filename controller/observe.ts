@@ -56,7 +56,8 @@ export function observe(
     source === undefined
       ? { by: 'nobody', message: 'without a valid stamp nothing is chosen' }
       : choose(stores, volume, source, policy, standing);
-  const children = ofSource(childrenOf(stores, volume.metadata.uid), volume.metadata.uid, source?.ref);
+  const { uid, namespace: own = '' } = volume.metadata;
+  const children = ofSource(childrenOf(stores, uid, { own, source: source?.ref.namespace }), uid, source?.ref);
   const filled = stores.persistentVolumes.get(children.temporary?.spec?.volumeName ?? '');
   const mounted = mountedOf(stores, [claim, children.temporary]);
   const { helperImage } = policy;

@@ -12,7 +12,7 @@ import type { Verifier } from '../shared/trust/keys.ts';
 import { announce, announceFallback, announceHappening, type Ears } from './announce.ts';
 import { type Applied, type Applier, createApplier } from './apply.ts';
 import { askRight, type Right, unasked, type Verification, verify } from './authorize.ts';
-import { childrenOf } from './belongings.ts';
+import { childrenOf, placesOf } from './belongings.ts';
 import { hasFinalizer } from './children.ts';
 import { snapshotContent } from './copy/content.ts';
 import type { PlaceKeeper } from './copy/places.ts';
@@ -121,7 +121,7 @@ class Pass {
     const { stores, verifier, executor } = this.#around;
     // Before the stamp is looked at: nothing that is wrong with it may keep anyone from deleting.
     if (volume.metadata.deletionTimestamp !== undefined) {
-      const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid));
+      const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid, placesOf(volume)));
       return this.#write(key, effects, signal);
     }
     if (!isClone(volume)) return done;
@@ -237,9 +237,9 @@ class Pass {
 }
 
 /** Whether what has come to its end is as it was then; at the start of the program that makes thousands of them quick. */
-function isSettled(stores: Stores, { metadata }: Stored<RestingVolume>): boolean {
-  const isBound = stores.claims.get(keyOf(metadata))?.status?.phase === 'Bound';
-  return isBound && cleanUp(childrenOf(stores, metadata.uid)).length === 0;
+function isSettled(stores: Stores, volume: Stored<RestingVolume>): boolean {
+  const isBound = stores.claims.get(keyOf(volume.metadata))?.status?.phase === 'Bound';
+  return isBound && cleanUp(childrenOf(stores, volume.metadata.uid, placesOf(volume))).length === 0;
 }
 
 function outcomeOf({ wait }: Waits, { within }: Considered): Outcome {

@@ -3,6 +3,7 @@ import type { KubeObject, Stored } from '../shared/api/objects.ts';
 import { identityOf, withoutManagedFields } from '../shared/kube/store.ts';
 import { hasFinalizer } from './children.ts';
 import { conditionOf } from './conditions.ts';
+import { sourcesOf } from './hint.ts';
 
 /**
  * DataVolumes with which nothing is to be done, nearly all of a cluster in use: clones at their end, and what is no clone. Of these little
@@ -12,6 +13,8 @@ export interface RestingVolume extends KubeObject {
   /** Why. */
   readonly resting: 'finished' | 'no clone';
   readonly status?: Pick<DataVolumeStatus, 'phase'>;
+  /** Of a clone: where its children were made. */
+  readonly sourceNamespace?: string;
 }
 
 /** What the stores know of a DataVolume: all of it, or that it rests. */
@@ -21,7 +24,13 @@ export function knownVolume(volume: Stored<DataVolume>): Stored<KnownVolume> {
   const resting = reasonToRest(volume);
   if (resting === undefined) return withoutManagedFields(volume);
   const { phase } = volume.status ?? {};
-  return { metadata: identityOf(volume.metadata), resting, ...(phase === undefined ? {} : { status: { phase } }) };
+  const sourceNamespace = sourcesOf(volume)[0]?.namespace;
+  return {
+    metadata: identityOf(volume.metadata),
+    resting,
+    ...(phase === undefined ? {} : { status: { phase } }),
+    ...(sourceNamespace === undefined ? {} : { sourceNamespace }),
+  };
 }
 
 export function isResting(volume: Stored<KnownVolume>): volume is Stored<RestingVolume> {

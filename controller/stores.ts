@@ -1,4 +1,4 @@
-import { type CloneSource, type DataVolume, namedSource } from '../shared/api/datavolume.ts';
+import type { CloneSource, DataVolume } from '../shared/api/datavolume.ts';
 import { annotations, isStrategy } from '../shared/api/names.ts';
 import {
   type CSIDriver,
@@ -27,7 +27,7 @@ import {
 import { createProjectedStore, createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
 import { isCopyPod, ownerUidOf, sharersOf } from './children.ts';
 import { groupsOf } from './groups.ts';
-import { hintedSource } from './hint.ts';
+import { sourcesOf } from './hint.ts';
 import { type KnownPod, knownPod, leanClaim, leanSnapshot, leanVolume } from './lean.ts';
 import { isAwake, isResting, type KnownVolume, knownVolume } from './resting.ts';
 
@@ -191,15 +191,6 @@ function takenOf(snapshot: VolumeSnapshot): readonly string[] {
 
 function sourceKey({ kind, namespace, name }: CloneSource): string {
   return `${kind} ${namespace}/${name}`;
-}
-
-/**
- * What a change has to wake the DataVolume for: the source that it names, or where a DataSource led at admission. The stamp is only read
- * here, not verified; a forged one wakes its own DataVolume for nothing.
- */
-export function sourcesOf(volume: DataVolume): readonly CloneSource[] {
-  const source = namedSource(volume) ?? hintedSource(volume.metadata.annotations?.[annotations.stamp]);
-  return source === undefined ? [] : [source];
 }
 
 function isUndecided({ metadata, status }: DataVolume): boolean {

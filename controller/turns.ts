@@ -4,10 +4,11 @@ import { keyOf, type Stored } from '../shared/api/objects.ts';
 import { hasFinalizer } from './children.ts';
 import { conditionOf } from './conditions.ts';
 import { classGroup, groupsOf, sourceGroup } from './groups.ts';
+import { sourcesOf } from './hint.ts';
 import type { Observed } from './observed.ts';
 import { isResting } from './resting.ts';
 import { type Wait, waitFor } from './steps/step.ts';
-import { clonesIn, type Stores, sourcesOf } from './stores.ts';
+import { clonesIn, type Stores } from './stores.ts';
 
 /**
  * How many clones of one source, and into one StorageClass, are under way at the same time. Who is next follows from the objects alone,

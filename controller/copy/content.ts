@@ -23,7 +23,10 @@ export async function snapshotContent(
   if (!stamp.valid || stamp.source.kind !== 'VolumeSnapshot') return undefined;
   const { metadata } = volume;
   if (metadata.annotations?.[annotations.cloneType] !== 'copy') return undefined;
-  const { restored, temporary } = childrenOf(stores, metadata.uid);
+  const { restored, temporary } = childrenOf(stores, metadata.uid, {
+    own: metadata.namespace ?? '',
+    source: stamp.source.namespace,
+  });
   const snapshot = stores.snapshots.get(keyOf(stamp.source));
   const name = snapshot?.status?.boundVolumeSnapshotContentName;
   if (restored !== undefined || temporary !== undefined || name === undefined) return undefined;
