@@ -44,6 +44,9 @@ export const managedBy = 'clonegate';
 
 /** 46 characters. */
 export const temporaryName = (uid: string): string => `${prefix}-${uid}`;
+/** The inverse; undefined for a name that it does not make, and something else for that of another child. */
+export const ownerInTemporaryName = (name: string): string | undefined =>
+  /^clonegate-(?<uid>.+)$/u.exec(name)?.groups?.['uid'];
 /** 51 characters. */
 export const snapshotName = (uid: string): string => `${prefix}-snap-${uid}`;
 /** 50 characters; a pod's name is the host name in it, and that has 63 at most. */

@@ -11,6 +11,7 @@ import type { PolicyFacts } from '../shared/decision/facts.ts';
 import { type Standing, standingOf } from '../shared/decision/fallback.ts';
 import type { Verification } from './authorize.ts';
 import { childrenOf, ofSource } from './belongings.ts';
+import { type Children, copyPodsOf, temporaryName } from './children.ts';
 import { choose } from './choose.ts';
 import { anywhere, type Places } from './copy/places.ts';
 import type { CopyPolicy } from './copy/policy.ts';
@@ -18,7 +19,7 @@ import { historyOf } from './copy/record.ts';
 import { inUseRule } from './in-use.ts';
 import type { Choice, Observed, Restore, SourceState } from './observed.ts';
 import { type Company, nobody, type Sharing } from './sharing.ts';
-import { type Stores, writersOf } from './stores.ts';
+import { type Stores, usersOf, writersOf } from './stores.ts';
 
 /** Reads from the stores, at one moment, all that the plan for one DataVolume depends on. No I/O, and nothing is written. */
 
@@ -74,6 +75,7 @@ export function observe(
     company: children.snapshot === undefined ? companyOf(volume, source, choice, sharing) : nobody,
     filled,
     mounted,
+    users: usersOfTemporary(stores, uid, source, children),
     helperImage,
     copying: {
       policy: policy.copy,
@@ -123,6 +125,19 @@ function mountedOf(
 ): ReadonlySet<string> {
   const keys = claims.flatMap((claim) => (claim === undefined ? [] : [keyOf(claim.metadata)]));
   return new Set(keys.filter((key) => writersOf(stores, key).length > 0));
+}
+
+function usersOfTemporary(
+  stores: Stores,
+  uid: string,
+  source: SourceState | undefined,
+  children: Children,
+): readonly string[] {
+  if (source === undefined) return [];
+  const key = keyOf({ namespace: source.ref.namespace, name: temporaryName(uid) });
+  const ours = new Set([...children.helpers, ...copyPodsOf(children)].map((pod) => pod.metadata.uid));
+  const others = usersOf(stores, key).filter(({ metadata }) => !ours.has(metadata.uid));
+  return others.map(({ metadata }) => keyOf(metadata)).toSorted();
 }
 
 /** A snapshot: nobody writes to it. */

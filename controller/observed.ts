@@ -44,6 +44,8 @@ export interface Observed {
   readonly filled: Stored<PersistentVolume> | undefined;
   /** Claims, of target and temporary claim, that a pod has mounted or is about to mount writably; a helper of ours too. */
   readonly mounted: ReadonlySet<string>;
+  /** Keys of the pods of others that have the temporary claim, or want it, be it to read only; whether or not it is still there. */
+  readonly users: readonly string[];
   readonly helperImage: string;
   readonly copying: Copying;
   /** Milliseconds since the epoch. */

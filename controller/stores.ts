@@ -14,7 +14,7 @@ import {
   type VolumeSnapshot,
   type VolumeSnapshotClass,
 } from '../shared/api/objects.ts';
-import { writtenBy } from '../shared/api/pods.ts';
+import { type PodUse, writtenBy } from '../shared/api/pods.ts';
 import type { StorageLookups } from '../shared/decision/gather.ts';
 import {
   claims,
@@ -25,7 +25,7 @@ import {
   volumeSnapshots,
 } from '../shared/kube/resource.ts';
 import { createProjectedStore, createStore, type Store, type StoreReader } from '../shared/kube/store.ts';
-import { isCopyPod, ownerUidOf, sharersOf } from './children.ts';
+import { isCopyPod, ownerInTemporaryName, ownerUidOf, sharersOf } from './children.ts';
 import { groupsOf } from './groups.ts';
 import { sourcesOf } from './hint.ts';
 import { type KnownPod, knownPod, leanClaim, leanSnapshot, leanVolume } from './lean.ts';
@@ -66,6 +66,7 @@ const indexes = {
   source: 'source',
   undecided: 'undecided',
   writes: 'writes',
+  uses: 'uses',
   uid: 'uid',
   owner: 'owner',
   group: 'group',
@@ -99,6 +100,7 @@ export function createStores(snapshotsServed: () => boolean, closed: Stores['clo
       indexes: {
         ...byOwner,
         [indexes.writes]: writtenBy,
+        [indexes.uses]: usedBy,
         [indexes.copies]: (pod) => (isCopyPod(pod) ? [all] : []),
       },
     }),
@@ -150,7 +152,7 @@ export function snapshotsOf({ snapshots }: Stores, claim: string): readonly Stor
 }
 
 /** The DataVolume that has this uid. */
-export function volumeOf({ volumes }: Stores, uid: string): Stored<KnownVolume> | undefined {
+export function volumeOf({ volumes }: Pick<Stores, 'volumes'>, uid: string): Stored<KnownVolume> | undefined {
   return volumes.by(indexes.uid, uid)[0];
 }
 
@@ -159,9 +161,20 @@ export function writersOf({ pods }: Stores, claim: string): readonly Stored<Know
   return pods.by(indexes.writes, claim);
 }
 
+/** Pods that have, or want, the temporary claim of this key, be it to read only. */
+export function usersOf({ pods }: Stores, claim: string): readonly Stored<Pod>[] {
+  return pods.by(indexes.uses, claim);
+}
+
 /** The pods that copy. */
 export function copyPodsIn({ pods }: Pick<Stores, 'pods'>): readonly Stored<KnownPod>[] {
   return pods.by(indexes.copies, all);
+}
+
+/** Keys of what may be temporary claims that a pod has or wants. */
+export function usedBy({ metadata: { namespace = '' }, writes, reads }: PodUse): readonly string[] {
+  const names = [...writes, ...reads].filter((name) => ownerInTemporaryName(name) !== undefined);
+  return names.map((name) => keyOf({ namespace, name }));
 }
 
 /** An object that we write, by its kind: where to look whether what was written has come back. */

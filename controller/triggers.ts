@@ -9,11 +9,11 @@ import {
 } from '../shared/api/objects.ts';
 import { writtenBy } from '../shared/api/pods.ts';
 import type { Change, StoreReader } from '../shared/kube/store.ts';
-import { ownerUidOf, sharersOf } from './children.ts';
+import { ownerInTemporaryName, ownerUidOf, sharersOf } from './children.ts';
 import { sourceGroup } from './groups.ts';
 import type { KnownPod } from './lean.ts';
 import type { KnownVolume } from './resting.ts';
-import { clonesIn, clonesOf, keyOfVolume, type Stores, undecided } from './stores.ts';
+import { clonesIn, clonesOf, keyOfVolume, type Stores, undecided, usedBy } from './stores.ts';
 
 /**
  * From a change of any watched object to the DataVolumes that have to be looked at because of it. A change says only "look again": what
@@ -99,7 +99,7 @@ function ofChild(stores: Stores, { object, previous }: Change<KubeObject>): read
   return [...uids].flatMap((uid) => keyOfVolume(stores, uid) ?? []);
 }
 
-/** That which it helps; and those that clone a claim which the pod has begun or ceased to write to. */
+/** That which it helps; those that clone a claim which the pod has begun or ceased to write to; and those whose temporary claim it let go of. */
 function ofPod(stores: Stores, change: Change<KnownPod>): readonly string[] {
   const { type, object, previous } = change;
   const before = previous === undefined ? [] : writtenBy(previous);
@@ -108,7 +108,15 @@ function ofPod(stores: Stores, change: Change<KnownPod>): readonly string[] {
     ...before.filter((claim) => !now.includes(claim)),
     ...now.filter((claim) => !before.includes(claim)),
   ];
-  return [...ofChild(stores, change), ...changed.flatMap((claim) => keysOfClones(stores, claim))];
+  const left =
+    previous === undefined
+      ? []
+      : usedBy(previous).filter((claim) => !(type !== 'deleted' && usedBy(object).includes(claim)));
+  return [
+    ...ofChild(stores, change),
+    ...changed.flatMap((claim) => keysOfClones(stores, claim)),
+    ...left.flatMap((claim) => keyOfVolume(stores, ownerInTemporaryName(refOf(claim).name) ?? '') ?? []),
+  ];
 }
 
 /** What the storage can do matters until it is decided how to clone. */

@@ -87,7 +87,7 @@ function named({ ref }: SourceState): string {
 /** Names for a message: the first few, and how many more. */
 const few = 5;
 
-function podList(writers: readonly string[]): string {
+export function podList(writers: readonly string[]): string {
   const some = writers.slice(0, few).join(', ');
   const more = writers.length > few ? ` and ${writers.length - few} more` : '';
   return `${writers.length === 1 ? 'pod' : 'pods'} ${some}${more}`;

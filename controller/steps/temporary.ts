@@ -1,12 +1,13 @@
 import { annotations } from '../../shared/api/names.ts';
-import { keyOf, type PersistentVolumeClaim, type Stored } from '../../shared/api/objects.ts';
-import { claims, pods } from '../../shared/kube/resource.ts';
+import { keyOf, type PersistentVolumeClaim, refOf, type Stored } from '../../shared/api/objects.ts';
+import { apiVersionOf, claims, pods } from '../../shared/kube/resource.ts';
+import { temporaryName } from '../children.ts';
 import type { Effect } from '../effects.ts';
 import { type Observed, ownClaim } from '../observed.ts';
 import { temporaryClaim } from './claim.ts';
 import { mounts } from './helper.ts';
 import { about, create, hold, isGoing, naming, patchClaim, remove } from './parts.ts';
-import { sourceLost } from './source.ts';
+import { podList, sourceLost } from './source.ts';
 import { gate, type Step, type Wait, waitFor } from './step.ts';
 import { type Making, nodeOf, type Progress, sizeUnknown } from './target.ts';
 
@@ -96,4 +97,32 @@ export const released: Step = {
 
 function helpersOf({ children: { helpers, temporary } }: Observed) {
   return helpers.filter((pod) => temporary !== undefined && mounts(pod, temporary));
+}
+
+/**
+ * Nobody else has it either, be it to read only: whoever had it would go on reading, or writing, what the owner of the target does with the
+ * volume. Only in the source's namespace can anybody have it.
+ */
+export const unused: Step = gate('unused', (o) =>
+  isUsed(o, 'PrepClaimInProgress', 'the volume is handed over when they have ended'),
+);
+
+/**
+ * And so it was when the volume was handed over. Who was quicker than our look at the pods still has it; who comes later gets nothing, for
+ * kubelets mount a volume only for the claim that it is bound to.
+ */
+export const forsaken: Step = gate('forsaken', (o) =>
+  isUsed(o, 'RebindInProgress', "the volume is another claim's by now, and the clone is complete when they have ended"),
+);
+
+function isUsed(
+  { users, source, volume }: Observed,
+  phase: Wait['phase'] & Wait['reason'],
+  then: string,
+): Wait | undefined {
+  const [first] = users;
+  if (first === undefined) return undefined;
+  const claim = keyOf({ namespace: source?.ref.namespace ?? '', name: temporaryName(volume.metadata.uid) });
+  const message = `${claims.kind} ${claim} is in use by ${podList(users)}; ${then}`;
+  return waitFor(phase, phase, message, { on: { apiVersion: apiVersionOf(pods), kind: pods.kind, ...refOf(first) } });
 }

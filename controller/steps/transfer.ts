@@ -12,7 +12,7 @@ import { about, naming, patchObject, until } from './parts.ts';
 import { sourceReady } from './source.ts';
 import { gate, type Step, type Wait, waitFor } from './step.ts';
 import { claimed, claimLost, consumed, type Making, type Progress, targetName } from './target.ts';
-import { placed, released, temporaryBound, temporaryMade } from './temporary.ts';
+import { forsaken, placed, released, temporaryBound, temporaryMade, unused } from './temporary.ts';
 
 /**
  * Into another namespace: a temporary claim T beside the source is filled, its volume V becomes the volume of the target claim C.
@@ -34,6 +34,9 @@ import { placed, released, temporaryBound, temporaryMade } from './temporary.ts'
  * another uid, and V is turned to that one (`moved` is not done). T deleted at any time after 3 changes nothing. C is there from the
  * beginning because the scheduler chooses the node for its first consumer by it, because its quota is claimed before any work is done,
  * and because only a claim that exists has a uid. Before it has a volume no provisioner touches it (see `fromVolume`).
+ *
+ * Whoever may make pods in T's namespace could mount T and still have V when C's owner writes to it. So V is not turned while a pod has T
+ * (before 3), and the clone is not complete while one has it that was quicker than our look (in 7).
  */
 export function transfer(fill: Fill): readonly Step[] {
   const { temporary, progress, first = [], before, after = [], snapshot, copies, consumer } = fill;
@@ -55,10 +58,12 @@ export function transfer(fill: Fill): readonly Step[] {
       ...after,
       ...growth(({ children }) => children.temporary),
       released,
+      unused,
     ]),
     moved,
     rebound,
     cleared,
+    forsaken,
   ];
 }
 

@@ -9,8 +9,7 @@ const none: readonly string[] = [];
 
 /** Names of the claims, in the pod's namespace, that the pod may write to now or later. */
 export function claimsWrittenBy(pod: Pod): readonly string[] {
-  const { phase } = pod.status ?? {};
-  if (phase === 'Succeeded' || phase === 'Failed') return none;
+  if (isOver(pod)) return none;
   const names = (pod.spec?.volumes ?? [])
     .filter((volume) => mayWrite(pod, volume))
     .map((volume) => claimName(pod.metadata, volume))
@@ -18,16 +17,31 @@ export function claimsWrittenBy(pod: Pod): readonly string[] {
   return names.length === 0 ? none : [...new Set(names)];
 }
 
-/** Of a pod, whom it may disturb. */
+/** Names of the claims, in the pod's namespace, that the pod may read or write, now or later. */
+export function claimsUsedBy(pod: Pod): readonly string[] {
+  if (isOver(pod)) return none;
+  const names = (pod.spec?.volumes ?? []).map((volume) => claimName(pod.metadata, volume));
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+function isOver({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}
+
+/** Of a pod, whom it may disturb, and what it may see. */
 export interface PodUse extends KubeObject {
   /** {@link claimsWrittenBy} it. */
   readonly writes: readonly string[];
+  /** The others that are {@link claimsUsedBy} it. */
+  readonly reads: readonly string[];
 }
 
-/** What the rule above says of a pod and no more: clusters have many pods, and nearly all of a pod is about other things. */
+/** What the rules above say of a pod and no more: clusters have many pods, and nearly all of a pod is about other things. */
 export function useOf(pod: Stored<Pod>): Stored<PodUse> {
   const { name, namespace = '', uid, resourceVersion } = pod.metadata;
-  return { metadata: { name, namespace, uid, resourceVersion }, writes: claimsWrittenBy(pod) };
+  const writes = claimsWrittenBy(pod);
+  const reads = claimsUsedBy(pod).filter((claim) => !writes.includes(claim));
+  return { metadata: { name, namespace, uid, resourceVersion }, writes, reads: reads.length === 0 ? none : reads };
 }
 
 /** Keys of the claims that it may write to. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod, Stored } from '../../../shared/api/objects.ts';
-import { claimsWrittenBy, useOf, writtenBy } from '../../../shared/api/pods.ts';
+import { claimsUsedBy, claimsWrittenBy, useOf, writtenBy } from '../../../shared/api/pods.ts';
 import { pod } from '../controller/world.ts';
 
 type Spec = NonNullable<Pod['spec']>;
@@ -71,6 +71,20 @@ describe('the claims that a pod may write to', () => {
   });
 });
 
+describe('the claims that a pod uses', () => {
+  test.each(rows)('when $name are those that it may write to, and those that it only has', ({ pod: given, writes }) => {
+    const over = given.status?.phase === 'Succeeded' || given.status?.phase === 'Failed';
+    const has = (given.spec?.volumes ?? []).some(({ persistentVolumeClaim: one }) => one?.claimName === 'source');
+    const used = claimsUsedBy(given);
+
+    expect(used).toEqual(expect.arrayContaining([...writes]));
+    expect(used.includes('source')).toBe(has && !over);
+    const kept = useOf(given);
+    expect([...kept.writes, ...kept.reads].toSorted()).toEqual(used.toSorted());
+    expect(kept.writes).toEqual(writes);
+  });
+});
+
 test('only its name is kept beside that', () => {
   const given = podOf({
     volumes: [{ name: 'config' }],
@@ -81,5 +95,6 @@ test('only its name is kept beside that', () => {
   expect(useOf(labelled)).toEqual({
     metadata: { name: 'vm', namespace: 'tenant', uid: 'vm-uid', resourceVersion: '10' },
     writes: [],
+    reads: [],
   });
 });

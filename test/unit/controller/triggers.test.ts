@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { temporaryName } from '../../../controller/children.ts';
 import { hintedSource } from '../../../controller/hint.ts';
 import { lookup } from '../../../controller/stores.ts';
 import { subscribe } from '../../../controller/triggers.ts';
@@ -6,7 +7,7 @@ import { annotations } from '../../../shared/api/names.ts';
 import { claims, dataVolumes, storageClasses } from '../../../shared/kube/resource.ts';
 import { generateStampKeys } from '../../../shared/trust/keys.ts';
 import { stampedClone } from '../../support/build/clones.ts';
-import { claim, namespace, owner, pod, storageClass, target, volume, type World, world } from './world.ts';
+import { claim, namespace, owner, pod, storageClass, target, uid, volume, type World, world } from './world.ts';
 
 const stampKeys = await generateStampKeys();
 
@@ -82,6 +83,17 @@ describe('a DataVolume is looked at', () => {
     expect(woken(stores, () => stores.pods.upsert(ended))).toEqual(['tenant/target']);
     stores.pods.upsert(pod('vm'));
     expect(woken(stores, () => stores.pods.delete(pod('vm')))).toEqual(['tenant/target']);
+  });
+
+  test('when a pod lets go of its temporary claim, be it one that only reads', () => {
+    const stores = cloning();
+    const spy = pod('spy', temporaryName(uid), true);
+    const over = { ...spy, metadata: { ...spy.metadata, ...next }, status: { phase: 'Failed' } };
+
+    stores.pods.upsert(spy);
+    expect(woken(stores, () => stores.pods.upsert(over))).toEqual(['tenant/target']);
+    stores.pods.upsert(spy);
+    expect(woken(stores, () => stores.pods.delete(spy))).toEqual(['tenant/target']);
   });
 
   test('when what the storage can do changes, until it is decided how to clone', () => {

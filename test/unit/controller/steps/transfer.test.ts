@@ -361,6 +361,47 @@ describe('into another namespace:', () => {
   });
 });
 
+describe('a volume that somebody else has', () => {
+  const spy = (claimName: string, { readOnly = true, phase = 'Running', namespace = 'golden' } = {}) => {
+    const one = pod('spy', claimName, readOnly, phase);
+    return ({ pods }: World): void => pods.upsert({ ...one, metadata: { ...one.metadata, namespace } });
+  };
+  const spying = spy(temporaryName(uid));
+  const ready = all(withClaims(waiting(), temporary()), withVolume(filled()));
+  const handedOver = withClaims(
+    waiting({ phase: 'Bound', capacity: '1Gi', spec: { volumeName: filled().metadata.name } }),
+  );
+
+  test('is not handed over, though he only reads it', () => {
+    expect(plan(elsewhere({ change: all(ready, spying) }), allowed)).toMatchObject({
+      state: 'waiting',
+      step: 'unused',
+      wait: {
+        phase: 'PrepClaimInProgress',
+        type: 'Warning',
+        message: `PersistentVolumeClaim golden/${temporaryName(uid)} is in use by pod golden/spy; the volume is handed over when they have ended`,
+      },
+    });
+  });
+
+  test('is not whole when it was, before he was seen', () => {
+    expect(plan(elsewhere({ change: all(handedOver, spying) }), allowed)).toMatchObject({
+      state: 'waiting',
+      step: 'forsaken',
+      wait: { phase: 'RebindInProgress', on: { kind: 'Pod', namespace: 'golden', name: 'spy' } },
+    });
+  });
+
+  test.each([
+    ['the pod has ended', spy(temporaryName(uid), { phase: 'Succeeded' })],
+    ['the pod has another claim', spy('clonegate-another')],
+    ['the pod is in another namespace', spy(temporaryName(uid), { namespace: 'attacker' })],
+  ])('is handed over when %s', (_name, change) => {
+    expect(plan(elsewhere({ change: all(ready, change) }), allowed)).toMatchObject({ state: 'acting', step: 'moved' });
+    expect(plan(elsewhere({ change: all(handedOver, change) }), allowed)).toMatchObject({ state: 'done' });
+  });
+});
+
 describe('a DataVolume that is deleted', () => {
   const held = volume({ metadata: { finalizers: [finalizer], deletionTimestamp: created } });
 
