@@ -1,10 +1,11 @@
 import { annotations } from '../../shared/api/names.ts';
 import type { Pod, Stored } from '../../shared/api/objects.ts';
 import type { Clock } from '../../shared/process/clock.ts';
-import { copyPodName, ownerUidOf } from '../children.ts';
+import { placesOf } from '../belongings.ts';
+import { copyPodName, hasFinalizer, ownerUidOf } from '../children.ts';
 import type { Effect } from '../effects.ts';
 import { patience } from '../expectations.ts';
-import { copyPodsIn, type Stores } from '../stores.ts';
+import { copyPodsIn, type Stores, volumeOf } from '../stores.ts';
 import { unschedulable } from './verdict.ts';
 
 /**
@@ -31,17 +32,25 @@ export interface PlaceKeeper {
 }
 
 /** @param limit of one node; 0: any number. */
-export function createPlaces(stores: Pick<Stores, 'pods'>, limit: number, clock: Pick<Clock, 'elapsed'>): PlaceKeeper {
+export function createPlaces(
+  stores: Pick<Stores, 'pods' | 'volumes'>,
+  limit: number,
+  clock: Pick<Clock, 'elapsed'>,
+): PlaceKeeper {
   /** By uid, until when the pod is waited for, by the steady clock. */
   const begun = new Map<string, number>();
+  const waits = createWaits(clock);
   return {
     of: (uid) => {
       if (limit === 0) return anywhere;
-      const pods = copyPodsIn(stores);
+      const pods = copyPodsIn(stores).filter((pod) => isOfCopy(stores, pod));
       const shown = new Set(pods.map(ownerUidOf));
       for (const [owner, until] of begun) if (shown.has(owner) || until <= clock.elapsed()) begun.delete(owner);
+      waits.keep((owner) => volumeOf(stores, owner) !== undefined);
       const active = pods.filter(isActive);
-      const isOthers = active.some((pod) => ownerUidOf(pod) !== uid && isMoving(pod));
+      const others = active.filter((pod) => ownerUidOf(pod) !== uid && isMoving(pod));
+      // All of them, for the time of each counts.
+      const isOthers = others.map((pod) => waits.lasts(pod)).includes(true);
       return { full: fullOnes(active, limit), moving: isOthers || [...begun.keys()].some((owner) => owner !== uid) };
     },
     begins: (uid, effects) => {
@@ -50,6 +59,55 @@ export function createPlaces(stores: Pick<Stores, 'pods'>, limit: number, clock:
         begun.set(uid, clock.elapsed() + patience);
     },
     fails: (uid) => void begun.delete(uid),
+  };
+}
+
+/**
+ * Whether a pod is of a copy that is under way, and lies where we make such pods. Anybody can give a pod the marks and the name of one; all
+ * copies would wait for it.
+ */
+function isOfCopy({ volumes }: Pick<Stores, 'volumes'>, pod: Stored<Pod>): boolean {
+  const volume = volumeOf({ volumes }, ownerUidOf(pod) ?? '');
+  return (
+    volume !== undefined &&
+    hasFinalizer(volume) &&
+    volume.metadata.annotations?.[annotations.cloneType] === 'copy' &&
+    placesOf(volume).source === pod.metadata.namespace
+  );
+}
+
+/**
+ * Milliseconds that the pods of one DataVolume may keep others waiting, all together. A scheduler takes moments; a pod that it will not look at
+ * (a scheduling gate, another scheduler) may be meant to.
+ */
+const longestWait = 30_000;
+
+interface Waited {
+  readonly pod: string;
+  /** By the steady clock. */
+  readonly since: number;
+  /** For earlier pods. */
+  readonly before: number;
+  readonly last: number;
+}
+
+function createWaits(clock: Pick<Clock, 'elapsed'>) {
+  const waited = new Map<string, Waited>();
+  return {
+    /** Forgets all owners but these; not those whose pod has gone, who may make another. */
+    keep: (isThere: (owner: string) => boolean): void => {
+      for (const owner of waited.keys()) if (!isThere(owner)) waited.delete(owner);
+    },
+    /** Whether a pod that has no node is still waited for. */
+    lasts: (pod: Stored<Pod>): boolean => {
+      const [owner, now] = [ownerUidOf(pod) ?? '', clock.elapsed()];
+      const { uid } = pod.metadata;
+      const known = waited.get(owner) ?? { pod: uid, since: now, before: 0, last: now };
+      const { since, before } =
+        known.pod === uid ? known : { since: now, before: known.before + known.last - known.since };
+      waited.set(owner, { pod: uid, since, before, last: now });
+      return before + now - since < longestWait;
+    },
   };
 }
 

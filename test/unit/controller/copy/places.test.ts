@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { childLabels, copyPodName, exportPodName } from '../../../../controller/children.ts';
+import { childLabels, copyPodName, exportPodName, ownerUidOf } from '../../../../controller/children.ts';
 import { avoidedBy, createPlaces } from '../../../../controller/copy/places.ts';
 import type { Effect } from '../../../../controller/effects.ts';
 import { patience } from '../../../../controller/expectations.ts';
-import { annotations } from '../../../../shared/api/names.ts';
+import type { DataVolume } from '../../../../shared/api/datavolume.ts';
+import { annotations, finalizer } from '../../../../shared/api/names.ts';
 import type { Pod, PodStatus, Stored } from '../../../../shared/api/objects.ts';
 import { pods } from '../../../../shared/kube/resource.ts';
 import { FakeClock } from '../../../support/clock.ts';
-import { created, meta, type World, world } from '../world.ts';
+import { created, meta, type VolumeOptions, volume, type World, world } from '../world.ts';
 
 const placesOf = (stores: World, limit: number, asking: string) =>
   createPlaces(stores, limit, new FakeClock()).of(asking);
@@ -38,9 +39,18 @@ function pod(uid: string, { node, status = {}, name = copyPodName, going = false
   };
 }
 
+function copyOf(uid: string, more: VolumeOptions = {}): Stored<DataVolume> {
+  const { metadata, ...rest } = more;
+  return volume({ strategy: 'copy', metadata: { name: uid, uid, finalizers: [finalizer], ...metadata }, ...rest });
+}
+
+/** With the DataVolumes that the pods are of. */
 function worldWith(...pods: readonly Stored<Pod>[]): World {
   const stores = world();
-  for (const one of pods) stores.pods.upsert(one);
+  for (const one of pods) {
+    stores.volumes.upsert(copyOf(ownerUidOf(one) ?? 'none'));
+    stores.pods.upsert(one);
+  }
   return stores;
 }
 
@@ -94,11 +104,49 @@ describe('nobody knows where a pod goes', () => {
   });
 });
 
+describe('whoever may make pods keeps nobody from copying', () => {
+  const node = 'node-1';
+
+  test.each<[string, VolumeOptions | undefined]>([
+    ['a clone that does not exist', undefined],
+    ['one that has not begun', { metadata: { finalizers: [] } }],
+    ['one that takes another strategy', { strategy: 'snapshot' }],
+    ['one from another namespace', { spec: { source: { pvc: { namespace: 'golden', name: 'source' } } } }],
+  ])('by a pod with the marks of %s', (_name, options) => {
+    const stores = world();
+    if (options !== undefined) stores.volumes.upsert(copyOf('a', options));
+    stores.pods.upsert(pod('a'));
+    expect(placesOf(stores, 1, 'x')).toEqual({ full: [], moving: false });
+    stores.pods.upsert({ ...pod('a', { node }), metadata: { ...pod('a').metadata, resourceVersion: '11' } });
+    expect(placesOf(stores, 1, 'x')).toEqual({ full: [], moving: false });
+  });
+
+  test('by a pod that no scheduler looks at, nor by one such pod after the other', async () => {
+    const clock = new FakeClock();
+    const stores = worldWith(pod('a'));
+    const places = createPlaces(stores, 2, clock);
+    const isMoving = (): boolean => places.of('x').moving;
+    expect(isMoving()).toBe(true);
+    await clock.advance(20_000);
+    expect(isMoving()).toBe(true);
+    stores.pods.replace([]);
+    expect(isMoving()).toBe(false);
+    const again = pod('a');
+    stores.pods.upsert({ ...again, metadata: { ...again.metadata, uid: 'again' } });
+    expect(isMoving()).toBe(true);
+    await clock.advance(9999);
+    expect(isMoving()).toBe(true);
+    await clock.advance(1);
+    expect(isMoving()).toBe(false);
+  });
+});
+
 describe('a pod that is being made', () => {
   const making: Effect = { kind: 'create', resource: pods, object: pod('a'), ownerUid: 'a' };
 
   test('is waited for until the stores show it', () => {
     const stores = world();
+    stores.volumes.upsert(copyOf('a'));
     const places = createPlaces(stores, 2, new FakeClock());
     places.begins('a', [making]);
     expect(places.of('x').moving).toBe(true);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { childLabels, copyPodName } from '../../../../controller/children.ts';
-import { annotations } from '../../../../shared/api/names.ts';
+import { annotations, finalizer } from '../../../../shared/api/names.ts';
 import type { PodStatus } from '../../../../shared/api/objects.ts';
-import { created, meta, uid } from '../world.ts';
+import { created, meta, uid, volume } from '../world.ts';
 import { all, blank, type Change, golden, next, withClaims } from './copies.ts';
 import { waiting } from './elsewhere.ts';
 
@@ -19,7 +19,11 @@ interface Wish {
 
 const pod =
   (owner: string, status: PodStatus, { node, avoids, going = false }: Wish = {}): Change =>
-  ({ pods }) =>
+  ({ pods, volumes }) => {
+    const metadata = { name: owner, uid: owner, finalizers: [finalizer] };
+    volumes.upsert(
+      volume({ strategy: 'copy', metadata, spec: { source: { pvc: { namespace: golden, name: 'any' } } } }),
+    );
     pods.upsert({
       metadata: meta(copyPodName(owner), {
         namespace: golden,
@@ -37,6 +41,7 @@ const pod =
       },
       status,
     });
+  };
 const others = (count: number, node: string): Change =>
   all(...Array.from({ length: count }, (_, nth) => pod(`${node}-${nth}`, { phase: 'Running' }, { node })));
 const kept = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.";
