@@ -1,11 +1,12 @@
-import { type KubeObject, keyOf, type Secret } from '../shared/api/objects.ts';
+import { type KubeObject, keyOf, type ObjectRef, type Secret } from '../shared/api/objects.ts';
 import type { CallOptions, Client } from '../shared/kube/client.ts';
-import { ApiError, isAlreadyExists, isConflict, isForbidden, isNotFound, isRetryable } from '../shared/kube/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '../shared/kube/errors.ts';
 import { getIfExists } from '../shared/kube/get.ts';
-import { dataVolumes, pods, type Resource } from '../shared/kube/resource.ts';
+import { dataVolumes } from '../shared/kube/resource.ts';
 import { belongsTo } from './children.ts';
 import type { CreateEffect, DeleteEffect, Effect, PatchEffect } from './effects.ts';
 import type { Expectations } from './expectations.ts';
+import { refusal, type Target } from './refusal.ts';
 import { type Wait, waitFor } from './steps/step.ts';
 
 /** The only writer: carries effects out in order, and tells the expectations what it wrote. What it makes up itself, keys, it tells nobody. */
@@ -76,7 +77,7 @@ class Hand {
       if (isAlreadyExists(error))
         return unseen === true ? { kind: 'written' } : await this.#adopt(key, effect, options);
       // Not the object's fault: others have written to a quota at the same time.
-      return isConflict(error) ? { kind: 'stale' } : refusal(error, resource);
+      return isConflict(error) ? { kind: 'stale' } : refused(error, { key, resource, ref: refIn(effect) });
     }
   }
 
@@ -108,7 +109,7 @@ class Hand {
       if (isConflict(error) || isNotFound(error)) return { kind: 'stale' };
       // There is nowhere to tell it when the DataVolume itself cannot be written.
       if (resource.plural === dataVolumes.plural) throw error;
-      return refusal(error, resource);
+      return refused(error, { key, resource, ref });
     }
   }
 
@@ -133,14 +134,10 @@ function foreign({ resource, object }: CreateEffect): Wait {
   return waitFor('Pending', 'ErrResourceExists', message, { retry: true });
 }
 
-/**
- * What the server says against the object itself is shown to its owner, and tried again with growing pauses: quotas, limits and policies
- * change, and no watch of ours tells.
- */
-function refusal(error: unknown, resource: Resource<KubeObject>): Applied {
-  if (!(error instanceof ApiError) || isRetryable(error)) throw error;
-  const quota = isForbidden(error) && error.message.includes('exceeded quota');
-  const isPod = isForbidden(error) && resource.plural === pods.plural;
-  const reason = quota ? 'ErrExceededQuota' : isPod ? 'PodForbidden' : 'CloneValidationFailed';
-  return { kind: 'refused', wait: waitFor('Pending', reason, error.message, { retry: true }) };
+function refIn({ object: { metadata } }: CreateEffect): ObjectRef {
+  return { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
+}
+
+function refused(error: unknown, target: Target): Applied {
+  return { kind: 'refused', wait: refusal(error, target) };
 }

@@ -156,6 +156,20 @@ describe('what the API server will not have', () => {
     expect(await applier.apply(key, [create])).toEqual({ kind: 'stale' });
   });
 
+  test('for a quota of another namespace is told without its figures, which are not the business of who clones from there', async () => {
+    const said =
+      'persistentvolumeclaims "t" is forbidden: exceeded quota: theirs, requested: persistentvolumeclaims=1,requests.storage=2Gi, ' +
+      'used: persistentvolumeclaims=7,requests.storage=99Gi, limited: persistentvolumeclaims=7,requests.storage=100Gi';
+    const { applier } = await setup(refuse('Forbidden', 403, said));
+    const there: Effect = { ...create, object: claim('t', { metadata: { namespace: 'golden' } }) };
+    const message =
+      'a quota of namespace golden has no room for PersistentVolumeClaim golden/t, which needs persistentvolumeclaims=1,' +
+      'requests.storage=2Gi; who administers that namespace can see its figures';
+
+    expect(await applier.apply(key, [there])).toMatchObject({ wait: { reason: 'ErrExceededQuota', message } });
+    expect(await applier.apply('golden/target', [there])).toMatchObject({ wait: { message: said } });
+  });
+
   test('for a quota is told as such and tried again', async () => {
     const message = 'persistentvolumeclaims "target" is forbidden: exceeded quota: storage';
     const { applier } = await setup(refuse('Forbidden', 403, message));
