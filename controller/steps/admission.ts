@@ -2,8 +2,12 @@ import { annotations } from '../../shared/api/names.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import type { Decision } from '../../shared/decision/decide.ts';
 import { encodeRecord, parseRecord } from '../../shared/decision/record.ts';
-import { type Observed, ownClaim, sourceObject } from '../observed.ts';
-import { patchVolume } from './parts.ts';
+import { claims, pods, volumeSnapshots } from '../../shared/kube/resource.ts';
+import { copyPodsOf } from '../children.ts';
+import type { Effect } from '../effects.ts';
+import { fromVolume, type Observed, ownClaim, sourceObject } from '../observed.ts';
+import { isFrom } from '../origin.ts';
+import { patchVolume, remove, removeAsSeen } from './parts.ts';
 import { isIndependent } from './source.ts';
 import { gate, type Step, type Wait, waitFor } from './step.ts';
 
@@ -24,22 +28,43 @@ const inSight = gate('in-sight', ({ closed }) =>
 );
 
 /**
- * Asked again until the bytes are ours: the provisioner looks the source up by its name, when it gets to it. A claim that is lost by now
- * had been complete, too.
+ * Asked again until the bytes are ours: the provisioner looks the source up by its name, when it gets to it. So what it has not filled by then
+ * goes, or it would be filled with what somebody else has put there. A claim that is lost by now had been complete, too.
  */
-const sameSource = gate('same-source', (o) => {
+const sameSource: Step = {
+  name: 'same-source',
+  done: (o) => !isReplaced(o),
+  waits: (o) => {
+    if (wouldBeFilled(o).length > 0) return undefined;
+    const { kind, namespace, name } = o.source?.ref ?? { kind: '', namespace: '', name: '' };
+    return waitFor(
+      'Failed',
+      'SourceReplaced',
+      `${kind} ${namespace}/${name} was deleted and made again after the clone was authorized; create the DataVolume again to clone what it holds now`,
+    );
+  },
+  effects: wouldBeFilled,
+};
+
+function isReplaced(o: Observed): boolean {
   const { source } = o;
   const knownUid = source?.ref.uid;
   const uid = sourceObject(source)?.metadata.uid;
   const complete = isIndependent(o) || ownClaim(o)?.status?.phase === 'Lost';
-  if (complete || knownUid === undefined || uid === undefined || uid === knownUid) return undefined;
-  const { kind, namespace, name } = source?.ref ?? { kind: '', namespace: '', name: '' };
-  return waitFor(
-    'Failed',
-    'SourceReplaced',
-    `${kind} ${namespace}/${name} was deleted and made again after the clone was authorized; create the DataVolume again to clone what it holds now`,
-  );
-});
+  return !complete && knownUid !== undefined && uid !== undefined && uid !== knownUid;
+}
+
+/** The pods first: a claim stays as long as a pod has it. A target claim that waits for a volume to be handed over reads nothing. */
+function wouldBeFilled(o: Observed): readonly Effect[] {
+  const { helpers, temporary, restored, disposable } = o.children;
+  const target = ownClaim(o);
+  const own = target !== undefined && isFrom(target, fromVolume(o)) ? undefined : target;
+  return [
+    ...[...helpers, ...copyPodsOf(o.children)].flatMap((pod) => remove(pods, pod)),
+    ...[temporary, restored, own].flatMap((claim) => removeAsSeen(claims, claim)),
+    ...disposable.flatMap((snapshot) => removeAsSeen(volumeSnapshots, snapshot)),
+  ];
+}
 
 export const decided: Step = {
   name: 'decided',

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { unasked } from '../../../../controller/authorize.ts';
-import { temporaryName } from '../../../../controller/children.ts';
+import { copyPodName, temporaryName } from '../../../../controller/children.ts';
 import { letGo, plan } from '../../../../controller/planner.ts';
 import { cleanUp } from '../../../../controller/steps/cleanup.ts';
 import { annotations, finalizer, labels } from '../../../../shared/api/names.ts';
 import { claim, created, owner, pod, uid, volume, type World } from '../world.ts';
+import { blank } from './copies.ts';
 import {
   allowed,
   elsewhere,
@@ -14,6 +15,7 @@ import {
   late,
   moving,
   type Situation,
+  taken,
   temporary,
   waiting,
 } from './elsewhere.ts';
@@ -358,6 +360,59 @@ describe('into another namespace:', () => {
     const stray = claim('precious', { metadata: { namespace: 'golden', labels: temporary().metadata.labels ?? {} } });
 
     expect(cleanUp(elsewhere({ change: withClaims(stray) }).children)).toEqual([]);
+  });
+});
+
+describe('when the source is deleted and made again', () => {
+  const replaced = claim('source', { metadata: { namespace: 'golden', uid: 'another' } });
+  const of = (strategy: Situation['strategy'], ...changes: readonly ((stores: World) => void)[]) => {
+    const o = elsewhere({
+      ...(strategy === undefined ? {} : { strategy }),
+      change: all(withClaims(replaced), ...changes),
+    });
+    const source = { kind: 'PersistentVolumeClaim', namespace: 'golden', name: 'source', uid: 'golden-uid' } as const;
+    return plan({ ...o, source: o.source && { ...o.source, ref: source } }, allowed);
+  };
+  const failed = { state: 'waiting', step: 'same-source', wait: { phase: 'Failed', reason: 'SourceReplaced' } };
+
+  test('a temporary claim without a volume goes, before it is filled with what nobody was authorized for', () => {
+    const pending = temporary({ phase: 'Pending', capacity: null });
+
+    expect(of('csi-clone', withClaims(waiting(), pending))).toMatchObject({
+      state: 'acting',
+      step: 'same-source',
+      effects: [{ kind: 'delete', uid: 'temporary-uid', resourceVersion: '10' }],
+    });
+    expect(of('csi-clone', withClaims(waiting()))).toMatchObject(failed);
+  });
+
+  test('a snapshot that is bound to nothing yet goes', () => {
+    const taking = ({ snapshots }: World): void => snapshots.upsert(taken());
+
+    expect(of('snapshot', withClaims(waiting()), taking)).toMatchObject({
+      step: 'same-source',
+      effects: [{ kind: 'delete', resource: { plural: 'volumesnapshots' } }],
+    });
+  });
+
+  test('the pods of a copy go, and what they have copied so far', () => {
+    const copying = ({ pods }: World): void =>
+      pods.upsert({
+        ...helper('golden', temporaryName(uid)),
+        metadata: { ...helper('golden', '').metadata, name: copyPodName(uid), uid: 'copy-pod' },
+      });
+
+    expect(of('copy', withClaims(waiting(), blank()), copying)).toMatchObject({
+      step: 'same-source',
+      effects: [
+        { kind: 'delete', uid: 'copy-pod' },
+        { kind: 'delete', uid: 'temporary-uid' },
+      ],
+    });
+  });
+
+  test('what has its bytes already does not mind', () => {
+    expect(of('csi-clone', withClaims(waiting(), temporary()), withVolume(filled()))).toMatchObject({ step: 'moved' });
   });
 });
 
