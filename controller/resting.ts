@@ -2,7 +2,6 @@ import { type DataVolume, type DataVolumeStatus, isClone } from '../shared/api/d
 import type { KubeObject, Stored } from '../shared/api/objects.ts';
 import { identityOf, withoutManagedFields } from '../shared/kube/store.ts';
 import { hasFinalizer } from './children.ts';
-import { conditionOf } from './conditions.ts';
 import { sourcesOf } from './hint.ts';
 
 /**
@@ -46,6 +45,7 @@ export function isAwake(volume: Stored<KnownVolume>): volume is Stored<DataVolum
 function reasonToRest(volume: DataVolume): RestingVolume['resting'] | undefined {
   if (volume.metadata.deletionTimestamp !== undefined || hasFinalizer(volume)) return undefined;
   if (!isClone(volume)) return 'no clone';
-  const { status } = volume;
-  return status?.phase === 'Succeeded' && conditionOf(status, 'Ready')?.status === 'True' ? 'finished' : undefined;
+  const { phase, conditions = [] } = volume.status ?? {};
+  const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+  return phase === 'Succeeded' && isReady ? 'finished' : undefined;
 }

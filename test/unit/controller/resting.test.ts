@@ -19,7 +19,12 @@ describe('a DataVolume rests', () => {
   const identity = { name, namespace, uid: finished.metadata.uid, resourceVersion };
 
   test('when it is a clone at its end: no stamp, decision or spec of it is kept', () => {
-    expect(knownVolume(finished)).toEqual({ metadata: identity, resting: 'finished', status: { phase: 'Succeeded' } });
+    expect(knownVolume(finished)).toEqual({
+      metadata: identity,
+      resting: 'finished',
+      status: { phase: 'Succeeded' },
+      sourceNamespace: source.namespace,
+    });
   });
 
   test('when it is no clone', () => {
