@@ -77,6 +77,26 @@ describe('pages', () => {
     expect(await pagesOf()).toEqual([{ items: [], resourceVersion: '3' }]);
   });
 
+  test('asks for fewer at a time where objects are so large that a page of them is more than fits into memory', async () => {
+    const large = { ...configMap('a'), data: { text: 'x'.repeat(33 * 1024 * 1024) } };
+    api.script(list([stored], '7', 'next'), list([large], '7'), list([configMap('b')], '7', 'more'), list([], '7'));
+
+    const pages = await pagesOf({ pageSize: 8 });
+
+    expect(pages.flatMap(({ items }) => items.map(({ metadata }) => metadata.name))).toEqual(['a', 'b']);
+    expect(api.requests.map(({ query }) => query)).toEqual([
+      { limit: '8' },
+      { limit: '8', continue: 'next' },
+      { limit: '2', continue: 'next' },
+      { limit: '2', continue: 'more' },
+    ]);
+  });
+
+  test('gives up at one object that is as large', async () => {
+    api.script(list([{ ...stored, data: { text: 'x'.repeat(33 * 1024 * 1024) } }]));
+    await expect(pagesOf({ pageSize: 1 })).rejects.toMatchObject({ reason: 'AnswerTooLarge' });
+  });
+
   test('ends with Expired when the list is too old to go on', async () => {
     api.script(list([stored], '7', 'next'), status(410, 'Expired', 'The provided continue parameter is too old'));
     await expect(pagesOf()).rejects.toSatisfy(isGone);
