@@ -1,10 +1,12 @@
-import type { DataSource } from '../shared/api/datavolume.ts';
+import type { DataSource, SourceRef } from '../shared/api/datavolume.ts';
+import { isObject } from '../shared/api/json.ts';
 import { annotations } from '../shared/api/names.ts';
 import { type KubeObject, keyOf, type ObjectRef, type Stored } from '../shared/api/objects.ts';
 import { type InformOptions, informOf, reflecting } from '../shared/kube/informer.ts';
 import { claims, dataSources, metadataOf, namespaces } from '../shared/kube/resource.ts';
 import { identityOf } from '../shared/kube/store.ts';
 import type { Component } from '../shared/process/run.ts';
+import { isName, isNamespace } from './dns.ts';
 
 /**
  * What admission has to know of other objects without asking the API server each time. It may be a moment behind; each reader says what
@@ -38,8 +40,19 @@ export function createKnown(options: InformOptions): KnownObjects {
   };
 }
 
-function leanDataSource({ metadata, spec }: Stored<DataSource>): Stored<DataSource> {
-  return { metadata: identityOf(metadata), spec };
+/** The definition lets any text be a name, as long as etcd takes it; what can be none leads nowhere, however long it is. */
+export function leanDataSource({ metadata, spec }: Stored<DataSource>): Stored<DataSource> {
+  const source: DataSource['spec']['source'] = Object.fromEntries(
+    (['pvc', 'snapshot', 'dataSource'] as const).flatMap((member) => {
+      const ref = spec.source?.[member];
+      return isObject(ref) ? [[member, leanRef(ref)]] : [];
+    }),
+  );
+  return { metadata: identityOf(metadata), spec: { source } };
+}
+
+function leanRef({ namespace = '', name }: SourceRef): SourceRef {
+  return (namespace === '' || isNamespace(namespace)) && isName(name) ? { namespace, name } : { name: '' };
 }
 
 function leanNamespace({ metadata }: Stored<KubeObject>): Stored<KubeObject> {
