@@ -30,30 +30,48 @@ interface Look {
   readonly notes: Promise<ReadonlyMap<string, string>>;
 }
 
+/** The last words about one object. */
+interface Said {
+  readonly at: number;
+  readonly words: string;
+}
+
 export function createEvidence(client: Pick<Client, 'pages'>, clock: Clock, log: Logger): Evidence {
   const looks = new Map<string, Look>();
-  const list = async (namespace: string, fieldSelector: string, signal: AbortSignal): Promise<readonly Event[]> => {
+  /** By the uid of the object. Of each event no more is kept than is said of it: there may be many, and each may be long. */
+  const last = async (
+    namespace: string,
+    fieldSelector: string,
+    words: (event: Event) => string,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Said>> => {
+    const found = new Map<string, Said>();
     try {
-      const found: Event[] = [];
-      for await (const { items } of client.pages(events, { namespace, fieldSelector, signal })) found.push(...items);
-      return found.toSorted((a, b) => timeOf(a) - timeOf(b));
+      for await (const { items } of client.pages(events, { namespace, fieldSelector, signal })) {
+        for (const event of items) {
+          const [uid, at] = [event.regarding.uid ?? '', timeOf(event)];
+          // Of equal ones the later in the list.
+          if (at >= (found.get(uid)?.at ?? 0)) found.set(uid, { at, words: clean(words(event), longestQuote) });
+        }
+      }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // Only words are lost; what the clone waits for is known without them.
       log.warn({ err: error, namespace }, 'Events could not be listed');
-      return [];
+      return new Map();
     }
+    return found;
   };
   const failures = async (namespace: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> => {
-    const found = await list(namespace, 'reason=ProvisioningFailed', signal);
-    return new Map(found.map(({ regarding, note }) => [regarding.uid ?? '', note]));
+    const found = await last(namespace, 'reason=ProvisioningFailed', ({ note }) => note, signal);
+    return new Map([...found].map(([uid, { words }]) => [uid, words]));
   };
   return {
     lastEvent: async ({ namespace, name, uid, kind }, signal) => {
       if (namespace === undefined || name === undefined) return undefined;
       const which = uid === undefined ? `regarding.kind=${kind ?? ''},regarding.name=${name}` : `regarding.uid=${uid}`;
-      const last = (await list(namespace, which, signal)).at(-1);
-      return last === undefined ? undefined : clean(`${last.type} ${last.reason}: ${last.note}`, longestQuote);
+      const found = await last(namespace, which, ({ type, reason, note }) => `${type} ${reason}: ${note}`, signal);
+      return [...found.values()].toSorted((a, b) => a.at - b.at).at(-1)?.words;
     },
     provisioning: async ({ namespace = '', uid = '' }, signal) => {
       const now = clock.elapsed();
@@ -62,8 +80,7 @@ export function createEvidence(client: Pick<Client, 'pages'>, clock: Clock, log:
       looks.set(namespace, look);
       // Given up with the pass that asked, it must not answer those that ask later.
       look.notes.catch(() => looks.delete(namespace));
-      const note = (await look.notes).get(uid);
-      return note === undefined ? undefined : clean(note, longestQuote);
+      return (await look.notes).get(uid);
     },
   };
 }
