@@ -100,7 +100,13 @@ function isDefault({ storageClasses }: Stores, name: string): boolean {
  */
 function counts(volume: Stored<DataVolume>): boolean {
   const { phase = '' } = volume.status ?? {};
-  return hasFinalizer(volume) && !placeless.has(phase) && volume.metadata.deletionTimestamp === undefined;
+  if (placeless.has(phase) || isStuck(volume)) return false;
+  return hasFinalizer(volume) && volume.metadata.deletionTimestamp === undefined;
+}
+
+/** What has waited for so long before anything was done (for a class that makes no volume, say) may do so for ever, and keeps nobody waiting. */
+function isStuck({ status }: Stored<DataVolume>): boolean {
+  return status?.phase === 'CloneScheduled' && conditionOf(status, 'Ready')?.reason === 'CloneStalled';
 }
 
 const placeless: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'WaitForFirstConsumer', 'PendingPopulation']);

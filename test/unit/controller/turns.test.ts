@@ -29,6 +29,11 @@ const queued: DataVolumeStatus = {
   conditions: [{ type: 'Running', status: 'False', reason: 'CloneQueued' }],
 };
 
+const stuck: DataVolumeStatus = {
+  phase: 'CloneScheduled',
+  conditions: [{ type: 'Ready', status: 'False', reason: 'CloneStalled' }],
+};
+
 function clone({ namespace = 'tenant', name, age = 0, held = false, status, ...more }: One): Stored<DataVolume> {
   const { storageClassName = 'fast', source = 'source', strategy = 'csi-clone' } = more;
   const creationTimestamp = new Date(Date.parse('2026-01-02T03:04:05Z') + age * 1000).toISOString();
@@ -102,6 +107,7 @@ describe('a clone begins', () => {
   test.each<[string, One]>([
     ['that is complete', begun('a', { status: { phase: 'Succeeded' } })],
     ['that has failed', begun('a', { status: { phase: 'Failed' } })],
+    ['that has waited for so long, before anything was done, that it was told', begun('a', { status: stuck })],
     ['that waits for its first consumer', begun('a', { status: { phase: 'WaitForFirstConsumer' } })],
     ['of another source', begun('a', { source: 'other' })],
     ['that waits for something else', { name: 'a', status: { phase: 'CloneScheduled', conditions: [] } }],
@@ -220,6 +226,7 @@ describe('the end of a clone', () => {
     ['success', (stores) => stores.volumes.upsert(clone(begun('a', { status: { phase: 'Succeeded' } })))],
     ['failure', (stores) => stores.volumes.upsert(clone(begun('a', { status: { phase: 'Failed' } })))],
     ['deletion', (stores) => stores.volumes.delete(clone(begun('a')))],
+    ['getting nowhere', (stores) => stores.volumes.upsert(clone(begun('a', { status: stuck })))],
     [
       'waiting for a consumer',
       (stores) => stores.volumes.upsert(clone(begun('a', { status: { phase: 'WaitForFirstConsumer' } }))),
