@@ -3,6 +3,7 @@ import { type Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../shared/process/clock.ts';
 import { CopyError, type Ending, fromEnding } from './failure.ts';
+import { sweepBehind } from './sweeping.ts';
 
 /** The one place where other programs are started. */
 
@@ -102,6 +103,7 @@ function join(connection: Duplex, { stdin, stdout }: ChildProcess): void {
     stdout.destroy();
   });
   connection.pipe(stdin);
+  sweepBehind(stdout);
   stdout.pipe(connection);
 }
 

@@ -112,7 +112,14 @@ export type CopyResult =
  * What the image's entry point, which is Node, is given before these: flags, and the program. It waits for tools and hashes in C, so code that is
  * made quicker is not worth the 10 MiB that the compilers take for it, and a small young generation does.
  */
-export const copyProgram = ['--max-semi-space-size=1', '--no-opt', '--no-maglev', '/app/copy.mjs'] as const;
+export const copyProgram = [
+  '--max-semi-space-size=1',
+  '--no-opt',
+  '--no-maglev',
+  '--no-sparkplug',
+  '--expose-gc',
+  '/app/copy.mjs',
+] as const;
 
 /** The program's arguments, `--name=value`; flags are `true` or `false`. */
 export const copyArguments = [

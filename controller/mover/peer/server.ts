@@ -121,12 +121,21 @@ async function answer(
   await pipeline(Readable.from(linesOf(messages())), response).catch(() => undefined);
 }
 
+/** Characters that are sent together, of what there may be millions of. */
+const together = 16_384;
+
 async function* linesOf(messages: AsyncGenerator<Message, unknown>): AsyncGenerator<string> {
+  let lines = '';
   try {
-    for await (const message of messages) yield write(message);
-    yield write({ kind: 'end' });
+    for await (const message of messages) {
+      lines += write(message);
+      if (message.kind === 'entry' && lines.length < together) continue;
+      yield lines;
+      lines = '';
+    }
+    yield lines + write({ kind: 'end' });
   } catch (error) {
-    yield write({ kind: 'failed', error: fromErrno(error, 'reading the source') });
+    yield lines + write({ kind: 'failed', error: fromErrno(error, 'reading the source') });
   }
 }
 

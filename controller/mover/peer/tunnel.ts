@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { sweepBehind } from '../sweeping.ts';
 
 /** Connections to a port of this pod come out somewhere else. */
 export interface Tunnel {
@@ -33,5 +34,6 @@ function join(near: Socket, far: Duplex): void {
   far.once('close', () => near.destroySoon());
   near.once('close', () => far.destroy());
   near.pipe(far);
+  sweepBehind(far);
   far.pipe(near);
 }

@@ -2,6 +2,7 @@ import { type BigIntStats, lstatSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { fromErrno } from '../failure.ts';
+import { createSweeper } from '../sweeping.ts';
 import { lostAndFound } from './plan.ts';
 
 /**
@@ -32,6 +33,8 @@ export function shown(path: string): string {
 
 /** Entries after which signals and timers have their turn. */
 const stretch = 64;
+/** Entries after which what they have left behind is collected: whoever asks for them does something with each. */
+const sweepAfter = 1024;
 
 /**
  * Every entry, folders before what is in them, names in the order of their bytes; symbolic links are entries like others. They are looked
@@ -39,9 +42,11 @@ const stretch = 64;
  */
 export async function* walk(root: string): AsyncGenerator<Entry> {
   const open: string[] = [''];
+  const sweep = createSweeper('major', sweepAfter);
   let count = 0;
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     if ((count += 1) % stretch === 0) await setImmediate();
+    sweep(1);
     const stat = attempt(path, () => lstatSync(pathOf(root, path), { bigint: true }));
     yield { path, stat };
     if (!stat.isDirectory()) continue;
