@@ -1,15 +1,13 @@
 import { randomFillSync } from 'node:crypto';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundle } from '../../image/bundle.ts';
-import { programs } from '../../image/programs.ts';
-import { copyProgram } from '../../shared/api/copy.ts';
 import { ensureNodeRequirements } from '../support/cluster/node/requirements.ts';
 import { run } from '../support/csi/command.ts';
-import { checkout } from '../support/image/context.ts';
 import { mebibyte, openSite, type Pod, type PodSite, resultOf } from '../support/mover.ts';
+import { copyApart } from './copy-apart.ts';
 import { type CopyCase, type CopyRun, failuresOf, podTable, tablesOf } from './copy-findings.ts';
 import { measurePods } from './copy-pods.ts';
+import { asInImage, bundleInto } from './copy-program.ts';
 import { measure } from './measure.ts';
 import type { Bench, BenchOptions, Report } from './report.ts';
 import { rotated } from './stats.ts';
@@ -19,38 +17,56 @@ import { rotated } from './stats.ts';
 const gibibyte = 1024 * mebibyte;
 
 // What takes seconds is at the mercy of what the machine's disk does beside it, and so it is done more often than what takes many.
-const full = { rounds: { dense: 3, sparse: 7 }, pods: 5, dense: 4 * gibibyte, sparse: 20 * gibibyte, data: gibibyte };
+const full = {
+  rounds: { dense: 3, sparse: 7, small: 1 },
+  pods: 5,
+  dense: 4 * gibibyte,
+  sparse: 20 * gibibyte,
+  data: gibibyte,
+  small: 50_000,
+};
 const quick = {
-  rounds: { dense: 1, sparse: 1 },
+  rounds: { dense: 1, sparse: 1, small: 1 },
   pods: 1,
   dense: 256 * mebibyte,
   sparse: gibibyte,
   data: 64 * mebibyte,
+  small: 1000,
 };
 
-const image = { plain: 'qemu-img convert', uncached: 'qemu-img convert -W -T none -t none' } as const;
+const image = {
+  content: 'kubevirt',
+  plain: 'qemu-img convert',
+  uncached: 'qemu-img convert -W -T none -t none',
+} as const;
 
-/** Files that a tree's bytes are in. */
+const tree = { content: 'archive', plain: 'cp -a --sparse=always' } as const;
+
+/** Files that a tree's bytes are in, unless these are to be small: of so many bytes. */
 const files = 64;
+const smallFile = 4096;
 
 export const copy: Bench = async ({ quick: short, log }: BenchOptions): Promise<Report> => {
-  const { rounds, pods, dense, sparse, data } = short ? quick : full;
+  const { rounds, pods, dense, sparse, data, small } = short ? quick : full;
   // Before the minutes, not behind them: without the pods half of it would be missing.
   await ensureNodeRequirements();
+  const all = { bytes: dense, data: dense, rounds: rounds.dense };
+  const holes = { bytes: sparse, data, rounds: rounds.sparse };
+  const many = { bytes: small * smallFile, data: small * smallFile, files: small, rounds: rounds.small };
   const cases: readonly CopyCase[] = [
-    { name: 'image, all data', content: 'kubevirt', bytes: dense, data: dense, ...image },
-    { name: 'image, sparse', content: 'kubevirt', bytes: sparse, data, ...image },
-    { name: 'tree, all data', content: 'archive', bytes: dense, data: dense, plain: 'cp -a --sparse=always' },
-    { name: 'tree, sparse', content: 'archive', bytes: sparse, data, plain: 'cp -a --sparse=always' },
+    { name: 'image, all data', ...all, ...image },
+    { name: 'image, sparse', ...holes, ...image },
+    { name: 'tree, all data', ...all, ...tree },
+    { name: 'tree, sparse', ...holes, ...tree },
+    { name: `tree, ${small} files`, ...many, ...tree },
   ];
   const runs: CopyRun[] = [];
   for (const one of cases) {
     const site = await openSite();
-    const turns = one.data < one.bytes ? rounds.sparse : rounds.dense;
     try {
-      await bundle({ root: checkout, programs: { copy: programs.copy }, to: appOf(site) });
-      log(`${one.name}: ${one.bytes / gibibyte} GiB with ${one.data / gibibyte} of data, ${turns} rounds`);
-      runs.push(...(await measureCase(site, one, turns)));
+      await bundleInto(site);
+      log(`${one.name}: ${one.bytes / gibibyte} GiB with ${one.data / gibibyte} of data, ${one.rounds} rounds`);
+      runs.push(...(await measureCase(site, one)));
     } finally {
       await site.close();
     }
@@ -70,20 +86,22 @@ const notes = [
   'and the source is dropped from the page cache; the time ends when the storage has everything (by hand: sync -f behind it).',
   'Clonegate leaves the page cache alone; what that costs the same tool by itself is told, too.',
   "Clonegate runs as in the image, from its bundle and with the pod's flags for Node; its time is what its result says, and start-up is Node's.",
+  'Two pods are on one machine, each in a network namespace, with a veth between them; once each, in the first round.',
   'What a pod takes before and after that stands in the table of pods; the idle pod is made in the same round, with two volumes as well.',
 ];
 
-function appOf({ folder }: PodSite): string {
-  return join(folder, 'app');
-}
-
-async function measureCase(site: PodSite, one: CopyCase, rounds: number): Promise<readonly CopyRun[]> {
+async function measureCase(site: PodSite, one: CopyCase): Promise<readonly CopyRun[]> {
   const room = Math.ceil(one.bytes * 1.15) + 256 * mebibyte;
   const pod = await site.pod(await site.volume('ext4', room), await site.volume('ext4', room));
   await furnish(pod, one);
   const runs: CopyRun[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    const all = [plainly, ...(one.uncached === undefined ? [] : [uncached]), byClonegate];
+  for (let round = 0; round < one.rounds; round += 1) {
+    const all = [
+      plainly,
+      ...(one.uncached === undefined ? [] : [uncached]),
+      byClonegate,
+      ...(round === 0 ? [apart] : []),
+    ];
     for (const way of rotated(all, round)) {
       await clear(pod);
       const made = await way(site, pod, one, round);
@@ -96,9 +114,9 @@ async function measureCase(site: PodSite, one: CopyCase, rounds: number): Promis
 }
 
 /** Data in stretches of 4 MiB, evenly among holes where there are any. */
-async function furnish({ source }: Pod, { content, bytes, data }: CopyCase): Promise<void> {
+async function furnish({ source }: Pod, { content, bytes, data, files: count = files }: CopyCase): Promise<void> {
   const names =
-    content === 'kubevirt' ? ['disk.img'] : Array.from({ length: files }, (_, at) => `folder-${at % 8}/${at}`);
+    content === 'kubevirt' ? ['disk.img'] : Array.from({ length: count }, (_, at) => `folder-${at % 8}/${at}`);
   const [size, filled] = [bytes / names.length, data / names.length];
   const stretch = Math.min(4 * mebibyte, filled);
   const buffer = Buffer.alloc(stretch);
@@ -112,9 +130,9 @@ async function furnish({ source }: Pod, { content, bytes, data }: CopyCase): Pro
       randomFillSync(buffer, 0, 4096);
       await file.write(buffer, 0, stretch, Math.floor((at * size) / filled));
     }
-    await file.sync();
     await file.close();
   }
+  await run('sync', '-f', source.path);
 }
 
 async function clear({ source, destination }: Pod): Promise<void> {
@@ -122,8 +140,9 @@ async function clear({ source, destination }: Pod): Promise<void> {
     if (name !== 'lost+found') await rm(join(destination.path, name), { recursive: true });
   await run('fstrim', destination.path).catch(() => undefined);
   await run('sync', '-f', destination.path);
-  // What dd calls nocache: the kernel is told that the file's pages are not needed.
-  await run('find', source.path, '-type', 'f', '-exec', 'dd', 'if={}', 'iflag=nocache', 'count=0', 'status=none', ';');
+  // What dd calls nocache: the kernel is told that the file's pages are not needed. Of small ones it would take longer than to copy them.
+  const large = ['-type', 'f', '-size', '+1M'];
+  await run('find', source.path, ...large, '-exec', 'dd', 'if={}', 'iflag=nocache', 'count=0', 'status=none', ';');
 }
 
 async function plainly(_: PodSite, pod: Pod, one: CopyCase, round: number): Promise<CopyRun> {
@@ -153,15 +172,17 @@ async function byHand({ source, destination }: Pod, line: string): Promise<Omit<
 }
 
 async function byClonegate(site: PodSite, pod: Pod, one: CopyCase, round: number): Promise<CopyRun> {
-  const { file, args, env } = site.commandLine(pod, [`--content=${one.content}`]);
-  const flags = copyProgram.filter((argument) => argument.startsWith('--'));
-  const bundled = [...flags, join(appOf(site), 'copy.mjs'), ...args.slice(1)];
-  const { seconds: all, cpu, memory, code, output } = await measure(file, bundled, env);
+  const { file, args, env } = asInImage(site, site.commandLine(pod, [`--content=${one.content}`]));
+  const { seconds: all, cpu, memory, code, output } = await measure(file, args, env);
   const result = await resultOf(pod);
   const seconds = result.outcome === 'succeeded' ? result.seconds : all;
   const used = { program: memory.own, tools: memory.started };
   const wrong = code === 0 ? [] : [output];
   return { case: one, round, by: 'clonegate', seconds, startup: all - seconds, cpu, memory: used, wrong };
+}
+
+async function apart(site: PodSite, pod: Pod, one: CopyCase, round: number): Promise<CopyRun> {
+  return { ...(await copyApart(site, pod, [`--content=${one.content}`])), case: one, round, by: 'apart' };
 }
 
 /** By a program that has no part in either. */

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { memoryOf } from './proc.ts';
 
@@ -18,13 +19,32 @@ export interface Measured {
 /** Milliseconds between two looks at the memory, which a program that has ended does not tell any more. */
 const interval = 20;
 
+/** One that runs. */
+export interface Measuring {
+  readonly ended: Promise<Measured>;
+  /** Asks it to end, by SIGTERM. */
+  end(): void;
+}
+
 export async function measure(file: string, args: readonly string[], env = process.env): Promise<Measured> {
-  const begun = performance.now();
+  return await measuring(file, args, env).ended;
+}
+
+/** For what does not end by itself. */
+export function measuring(file: string, args: readonly string[], env = process.env): Measuring {
   // bash counts the CPU time of its children, as Node cannot; exec would lose the count.
   const child = spawn('bash', ['-c', 'TIMEFORMAT="%U %S"; time "$@"', 'bash', file, ...args], {
     env: { ...env, LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const end = (): void => {
+    for (const program of childrenOf(child.pid ?? 0)) process.kill(program, 'SIGTERM');
+  };
+  return { ended: measured(child), end };
+}
+
+async function measured(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Measured> {
+  const begun = performance.now();
   const memory = { own: 0, started: 0 };
   const looking = setInterval(() => look(child.pid ?? 0, memory), interval);
   const ended = new Promise<number | null>((resolve, reject) => {

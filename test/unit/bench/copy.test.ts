@@ -52,6 +52,39 @@ describe('the table of copies', () => {
   });
 });
 
+describe('the table of two pods', () => {
+  const apart = run('apart', 1, 4, { sent: 3e9, memory: { program: 61, exporter: 62, tools: 30 } });
+
+  test('holds them against one pod in the same round, and tells what went over the network', () => {
+    const { columns = [], rows = [] } = tablesOf([...runs, apart])[1] ?? {};
+    expect(rows.map((row) => Object.fromEntries(columns.map((column, at) => [column, row[at]])))).toEqual([
+      {
+        '': 'image',
+        rounds: 1,
+        s: 4,
+        'MB/s': 250,
+        'speed ratio': 0.5,
+        'CPU s': 1,
+        'MB sent': 3000,
+        'export MiB': 62,
+        'import MiB': 61,
+        'tools MiB': 30,
+      },
+    ]);
+  });
+
+  test('has nothing of what was not copied by two', () => {
+    expect(tablesOf(runs)[1]?.rows).toEqual([]);
+  });
+
+  test('a pod of two that takes too much memory fails the run', () => {
+    const memory = { program: 60, exporter: 64.5, tools: 20 };
+    expect(failuresOf([run('apart', 0, 1, { memory })])).toEqual([
+      'image, by apart, round 0: the program took 64.5 MiB of 64',
+    ]);
+  });
+});
+
 describe('the table of pods', () => {
   const pod = { start: 2, prepare: 0.1, copy: 0.3, told: 0.6, idle: 1.5, wrong: [] };
   const { columns, rows } = podTable([
