@@ -30,6 +30,8 @@ export interface Failure {
   readonly retry: boolean;
   /** Somebody ended it who had other reasons than the copy: it does not count against the budget. */
   readonly disrupted: boolean;
+  /** Only the source is to blame, as far as the program knows. */
+  readonly ofSource?: true;
 }
 
 /** The container of a copy pod, and of an export pod. */
@@ -85,7 +87,7 @@ function ended(status: PodStatus, terminated: Terminated, name: Name): Verdict {
     disruption(status) ??
     byKubelet(status) ??
     outOfMemory(terminated, name) ??
-    told(result) ??
+    told(result, name) ??
     unexplained(terminated, name)
   );
 }
@@ -129,10 +131,13 @@ function outOfMemory(terminated: Terminated, name: Name): Failure | undefined {
 }
 
 /** What the program itself says; it knows best, and its words are checked as those of anybody who can write to the pod's status. */
-function told(result: ReturnType<typeof parseObject>): Failure | undefined {
-  const { outcome, reason, message, retry } = result ?? {};
+function told(result: ReturnType<typeof parseObject>, name: Name): Failure | undefined {
+  const { outcome, reason, message, retry, side } = result ?? {};
   if (outcome !== 'failed' || !isCopyFailure(reason)) return undefined;
-  return failure(reason, typeof message === 'string' ? quoted(message) : '', { retry: retry === true });
+  return failure(reason, typeof message === 'string' ? quoted(message) : '', {
+    retry: retry === true,
+    ...(side === 'source' || name === exporter ? { ofSource: true } : {}),
+  });
 }
 
 function unexplained(terminated: Terminated, name: Name): Failure {

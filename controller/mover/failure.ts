@@ -5,8 +5,12 @@ import type { CopyFailure, CopyResult } from '../../shared/api/copy.ts';
 interface Details {
   readonly retry?: boolean;
   readonly offset?: bigint | undefined;
+  readonly side?: CopySide;
   readonly cause?: unknown;
 }
+
+/** `source` where it is known that nothing else failed. */
+type CopySide = 'source' | undefined;
 
 /** A copy that failed, in the words of its result. */
 export class CopyError extends Error {
@@ -14,13 +18,15 @@ export class CopyError extends Error {
   readonly reason: CopyFailure;
   readonly retry: boolean;
   readonly offset: bigint | undefined;
+  readonly side: CopySide;
 
   /** @param details `retry` is what is usual for the reason when absent. */
-  constructor(reason: CopyFailure, message: string, { retry = retries[reason], offset, cause }: Details = {}) {
+  constructor(reason: CopyFailure, message: string, { retry = retries[reason], offset, side, cause }: Details = {}) {
     super(sentence(message), { cause });
     this.reason = reason;
     this.retry = retry;
     this.offset = offset;
+    this.side = side;
   }
 }
 
@@ -59,13 +65,20 @@ const errors: readonly (readonly [code: string, words: string, reason: CopyFailu
   ['EOPNOTSUPP', 'Operation not supported', 'CopyToolFailed', false],
 ];
 
-/** From a failed system call of our own. @param doing what was being done, such as `reading /source/disk.img`. */
-export function fromErrno(error: unknown, doing: string): CopyError {
+/**
+ * From a failed system call of our own. @param doing what was being done, such as `reading /source/disk.img`. @param side that it was done to,
+ * where that is the source.
+ */
+export function fromErrno(error: unknown, doing: string, side?: CopySide): CopyError {
   if (error instanceof CopyError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const known = errors.find(([name]) => name === code);
   const words = known?.[1] ?? (error instanceof Error ? error.message : String(error));
-  return new CopyError(known?.[2] ?? 'CopyToolFailed', `${doing}: ${words}`, { ...retryOf(known?.[3]), cause: error });
+  return new CopyError(known?.[2] ?? 'CopyToolFailed', `${doing}: ${words}`, {
+    ...retryOf(known?.[3]),
+    side,
+    cause: error,
+  });
 }
 
 /** What is usual for the reason when nothing is said. */
@@ -84,12 +97,13 @@ export interface Ending {
 /** From a tool that ended badly: the first of its lines that names an error of the kernel tells the reason. */
 export function fromEnding(program: string, { code, signal, said }: Ending): CopyError {
   const lines = said.split(/[\r\n]+/u).filter((line) => line.trim() !== '');
-  const found = lines.flatMap((line) =>
+  const named = lines.flatMap((line) =>
     errors.filter(([, words]) => says(line, words)).map(([, , reason, retry]) => ({ line, reason, retry })),
-  )[0];
+  );
+  const [found] = named;
   if (found !== undefined) {
-    const offset = found.reason === 'CopyIOError' ? offsetIn(found.line) : undefined;
-    return new CopyError(found.reason, `${program} said: ${found.line}`, { ...retryOf(found.retry), offset });
+    const where = found.reason === 'CopyIOError' ? { offset: offsetIn(found.line), side: sideOf(named) } : {};
+    return new CopyError(found.reason, `${program} said: ${found.line}`, { ...retryOf(found.retry), ...where });
   }
   if (signal !== null) {
     const why = signal === 'SIGKILL' ? ', as the kernel does to a process when memory runs out' : '';
@@ -103,6 +117,13 @@ export function fromEnding(program: string, { code, signal, said }: Ending): Cop
 function says(line: string, words: string): boolean {
   return line.replace(/(?: \(\d+\))?\s*$/u, '').endsWith(`: ${words}`);
 }
+
+function sideOf(named: readonly { readonly line: string }[]): CopySide {
+  return named.every(({ line }) => ofSource.test(line)) ? 'source' : undefined;
+}
+
+/** How cp and rsync begin when they tell of what they read; names come later. */
+const ofSource = /^(?:rsync: \[sender\] |cp: (?:error reading|cannot access) |cp: cannot open .* for reading: )/u;
 
 /** Where qemu-img failed. */
 function offsetIn(line: string): bigint | undefined {
@@ -124,6 +145,7 @@ export function sentence(text: string): string {
 
 /** The result of a copy that ended with this error. */
 export function failed(error: unknown): CopyResult & { readonly outcome: 'failed' } {
-  const { reason, message, retry, offset } = fromErrno(error, 'copying');
-  return { outcome: 'failed', reason, message, retry, ...(offset === undefined ? {} : { offset: String(offset) }) };
+  const { reason, message, retry, offset, side } = fromErrno(error, 'copying');
+  const at = offset === undefined ? {} : { offset: String(offset) };
+  return { outcome: 'failed', reason, message, retry, ...at, ...(side === undefined ? {} : { side }) };
 }

@@ -155,7 +155,7 @@ async function readSide(file: FileHandle, chunk: Uint8Array, at: bigint, side: S
   try {
     return await readChunk(file, chunk, at);
   } catch (error) {
-    throw fromErrno(error, `reading the ${side} again near byte ${at}`);
+    throw fromErrno(error, `reading the ${side} again near byte ${at}`, side === 'source' ? side : undefined);
   }
 }
 

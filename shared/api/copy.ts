@@ -104,6 +104,8 @@ export type CopyResult =
       readonly message: string;
       /** Of `CopyIOError`: the byte of the image where it happened, decimal; absent when the tool does not tell. */
       readonly offset?: string;
+      /** Of `CopyIOError`: reading the source is all that failed, which says nothing against what was written. */
+      readonly side?: 'source';
       /** Whether trying again could help. */
       readonly retry: boolean;
     };

@@ -89,5 +89,7 @@ function errorIn({ reason, message, retry, offset }: Readonly<Record<string, unk
   const words = typeof message === 'string' ? message : 'the export pod does not say why';
   const known = copyFailures.find((each) => each === reason) ?? 'CopyToolFailed';
   const at = bytesIn(offset);
-  return new CopyError(known, words, { retry: retry === true, offset: at === none ? undefined : at });
+  // The other pod has nothing but the source.
+  const side = known === 'CopyIOError' ? 'source' : undefined;
+  return new CopyError(known, words, { retry: retry === true, offset: at === none ? undefined : at, side });
 }

@@ -150,8 +150,9 @@ function isBegun({ children }: Observed, { attempts }: CopyHistory): boolean {
 }
 
 /** The one write by which a try is over. */
-export function noteFailure(o: Observed, { reason, message, retry, disrupted }: Failure): Effect {
+export function noteFailure(o: Observed, { message, retry, ...failure }: Failure): Effect {
   const { history } = o.copying;
+  const { reason, disrupted } = failure;
   const record: CopyRecord = {
     attempts: history.attempts + 1,
     failures: history.failures + (disrupted ? 0 : 1),
@@ -160,14 +161,14 @@ export function noteFailure(o: Observed, { reason, message, retry, disrupted }: 
     at: o.now,
     final: !retry,
     ...(isApart(o) ? { network: true } : {}),
-    ...keeping(o, { reason, disrupted }),
+    ...keeping(o, failure),
   };
   return patchVolume(o.volume, { metadata: { annotations: { [annotations.copy]: writeRecord(record) } } });
 }
 
 /**
- * Ends of a try that say nothing against what it has written. Not that of a lost node, on which it may still be writing; nor an I/O error,
- * which may be the destination's.
+ * Ends of a try that say nothing against what it has written, as an I/O error does not that is the source's. Not that of a lost node, on which
+ * it may still be writing.
  */
 const harmless: ReadonlySet<ReasonCode> = new Set([
   'CopyEvicted',
@@ -180,10 +181,11 @@ const harmless: ReadonlySet<ReasonCode> = new Set([
 /** What fails again on the claim of an earlier try may fail because of it, and begins with a blank one. */
 function keeping(
   { volume, copying: { history }, children: { temporary } }: Observed,
-  { reason, disrupted }: Pick<Failure, 'reason' | 'disrupted'>,
+  { reason, disrupted, ofSource }: Omit<Failure, 'message' | 'retry'>,
 ): Pick<CopyRecord, 'kept'> {
   const { attempts } = history;
-  if (temporary === undefined || !isTree(volume) || !harmless.has(reason)) return {};
+  const isHarmless = harmless.has(reason) || (reason === 'CopyIOError' && ofSource === true);
+  if (temporary === undefined || !isTree(volume) || !isHarmless) return {};
   const made = attemptOf(temporary) ?? attempts;
   return made === attempts || disrupted ? { kept: made } : {};
 }

@@ -103,6 +103,27 @@ describe('storage that fails', () => {
     expect(offset).toBeLessThan(size);
   });
 
+  test("while a tree is read is told of as the source's, and what was copied is gone on with", async () => {
+    const [broken, begun] = [await site.volume('ext4', 32 * mebibyte), await site.volume('ext4', 32 * mebibyte)];
+    const urandom = (name: string): readonly string[] => ['if=/dev/urandom', `of=${join(broken.path, name)}`, 'bs=1M'];
+    await run('dd', ...urandom('a-small'), 'count=1', 'conv=fsync');
+    // Past the page cache, which would know it even when the device does not.
+    await run('dd', ...urandom('big'), 'count=16', 'oflag=direct', 'conv=fsync');
+    const whole = `${broken.file}.whole`;
+    await run('cp', '--sparse=always', broken.file, whole);
+    await truncate(broken.file, 12 * mebibyte);
+    const two = await site.pod(broken, begun);
+    const { result } = await site.copy(two, [archive]);
+    expect(result).toMatchObject({ reason: 'CopyIOError', side: 'source', retry: true });
+    expect(result).toMatchObject({ message: expect.stringMatching(/cp: error reading '.*big': Input\/output error/u) });
+
+    await run('dd', `if=${whole}`, `of=${broken.file}`, 'bs=1M', 'conv=notrunc');
+    const again = await site.copy(two, [archive, '--verify=true']);
+    expect(again.result).toMatchObject({ outcome: 'succeeded' });
+    expect(again.output).toContain('"resumed":true');
+    await run('diff', '-r', '--exclude=lost+found', broken.path, begun.path);
+  });
+
   test('while it is written is told of', async () => {
     const memory = join(site.folder, 'memory');
     await mkdir(memory);

@@ -157,6 +157,7 @@ test('what the storage of the source says is what the import says', async () => 
   expect(result).toMatchObject({
     reason: 'CopyIOError',
     message: expect.stringMatching(/\[sender\] read errors mapping .*Input\/output error/u),
+    side: 'source',
     retry: true,
   });
   expect(await stop(other)).toBe(0);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { verdictOn } from '../../../../controller/copy/verdict.ts';
+import { exportVerdictOn, verdictOn } from '../../../../controller/copy/verdict.ts';
 import { copyFailures } from '../../../../shared/api/copy.ts';
 import type { ObjectMeta, PodStatus } from '../../../../shared/api/objects.ts';
 import { isReasonCode } from '../../../../shared/api/reasons.ts';
@@ -175,6 +175,18 @@ describe('a copy pod that failed', () => {
     });
     const wordless = ended({ outcome: 'failed', reason: 'CopyIOError', message: 5, retry: true });
     expect(on({ phase: 'Failed', ...wordless })).toMatchObject({ reason: 'CopyIOError', message: '' });
+  });
+
+  test('by an I/O error, tells whose it is where that is known; an export pod has nothing but the source', () => {
+    const failed = (side?: string) =>
+      ({
+        phase: 'Failed',
+        ...ended({ outcome: 'failed', reason: 'CopyIOError', message: 'no', retry: true, side }),
+      }) as const;
+    expect(on(failed('source'))).toMatchObject({ reason: 'CopyIOError', ofSource: true });
+    expect(on(failed())).not.toHaveProperty('ofSource');
+    expect(on(failed('destination'))).not.toHaveProperty('ofSource');
+    expect(exportVerdictOn({ metadata: {}, status: failed() })).toMatchObject({ ofSource: true });
   });
 
   test('tells the exit code and what the program said last', () => {

@@ -40,6 +40,26 @@ describe('a tool that fails', () => {
     expect(ended('qemu-img: error while writing at byte 4096: No space left on device')).not.toHaveProperty('offset');
   });
 
+  test.each([
+    ['rsync: [sender] read errors mapping "/source/a": Input/output error (5)', 'source'],
+    ['cp: error reading "a": Input/output error\ncp: cannot access "b": Input/output error', 'source'],
+    ["cp: cannot open './a' for reading: Input/output error", 'source'],
+    ['rsync: [receiver] read errors mapping "/destination/a": Input/output error (5)', undefined],
+    ['cp: error writing "cp: error reading ": Input/output error', undefined],
+    ["cp: cannot stat 'a': Input/output error", undefined],
+    ['qemu-img: error while reading at byte 0: Input/output error', undefined],
+    ['cp: error reading "a": Input/output error\ncp: error writing "b": Input/output error', undefined],
+    ['cp: error reading "a": Input/output error\ncp: error writing "b": No space left on device', undefined],
+  ])('tells when only the source is to blame: %s', (said, side) => {
+    const result = ended(said);
+    expect(result).toMatchObject({ reason: 'CopyIOError' });
+    expect(result.side).toBe(side);
+  });
+
+  test('tells no side of what is no I/O error', () => {
+    expect(ended("cp: cannot open 'a' for reading: Permission denied")).not.toHaveProperty('side');
+  });
+
   test('is not understood by the name of a file', () => {
     const said = 'rsync: [sender] change_dir "/source/ENOSPC: No space left on device/Input/output error" failed';
     expect(ended(said)).toMatchObject({ reason: 'CopyToolFailed' });

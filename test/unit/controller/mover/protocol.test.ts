@@ -25,11 +25,11 @@ describe('what two pods say to each other', () => {
   test('names the reason of a failure, and where it was', () => {
     const error = new CopyError('CopyIOError', 'it broke', { offset: huge });
     expect(read(write({ kind: 'failed', error }))).toMatchObject({
-      error: { reason: 'CopyIOError', message: 'it broke', retry: true, offset: huge },
+      error: { reason: 'CopyIOError', message: 'it broke', retry: true, offset: huge, side: 'source' },
     });
     const final = new CopyError('CopyContentInvalid', 'there is none');
     expect(read(write({ kind: 'failed', error: final }))).toMatchObject({
-      error: { reason: 'CopyContentInvalid', retry: false, offset: undefined },
+      error: { reason: 'CopyContentInvalid', retry: false, offset: undefined, side: undefined },
     });
   });
 

@@ -262,8 +262,9 @@ describe('a copy that fails', () => {
       ['a drain of an image', { change: change(drained) }, undefined],
       ['a node that is lost', { ...tree, change: change(lost) }, undefined],
       ['an I/O error', { ...tree, change: change(failed()) }, undefined],
+      ['an I/O error of the source', { ...tree, change: change(failed({ side: 'source' })) }, 0],
       ['a wrong copy', { ...tree, change: change(failed({ reason: 'CopyVerificationFailed' })) }, undefined],
-      ['a full target', { ...tree, change: change(failed({ reason: 'CopyNoSpace', retry: false })) }, undefined],
+      ['a full target', { ...tree, change: change(failed({ reason: 'CopyNoSpace', side: 'source' })) }, undefined],
       ['a tool', { ...tree, change: change(tool) }, 0],
       [
         'a tool, again on the same claim',
