@@ -11,8 +11,7 @@ import { ApiError } from '../shared/kube/errors.ts';
 import { getIfExists } from '../shared/kube/get.ts';
 import { claims, namespaces, type Resource, volumeSnapshots } from '../shared/kube/resource.ts';
 import { type AccessPolicy, askAccess, type Question } from '../shared/trust/access.ts';
-import type { Verifier } from '../shared/trust/keys.ts';
-import { matchStamp, StampError, type VerifiedStamp, verifyStamp } from '../shared/trust/stamp.ts';
+import { matchStamp, StampError, type StampReader, type VerifiedStamp } from '../shared/trust/stamp.ts';
 
 /** Whether a DataVolume may be executed: was it authorized at admission, and does its user still have the right? */
 
@@ -27,9 +26,9 @@ export type Verification =
   | { readonly valid: false; readonly message: string };
 
 /** Never throws for anything that the DataVolume holds. @throws KeysUnknownError when it could not be seen whether there are new keys. */
-export async function verify(verifier: Verifier, volume: DataVolume): Promise<Verification> {
+export async function verify(readStamp: StampReader, volume: DataVolume): Promise<Verification> {
   try {
-    const stamp = await verifyStamp(verifier, volume.metadata.annotations?.[annotations.stamp]);
+    const stamp = await readStamp(volume.metadata.annotations?.[annotations.stamp]);
     // A DataSource is not followed again: the stamp says where it led when the user's right was asked for.
     const mismatch = matchStamp(stamp, admitted(volume), namedSource(volume) ?? stamp.source);
     if (mismatch !== undefined) return { valid: false, message: mismatch.message };

@@ -17,6 +17,7 @@ import type { Settings } from '../shared/process/settings.ts';
 import { accessPolicyOf } from '../shared/trust/access.ts';
 import { createIdentityKeeper, untilOpen } from '../shared/trust/keeper.ts';
 import { openVerifyingKeys, type VerifyingKeys } from '../shared/trust/keyring.ts';
+import { stampReader } from '../shared/trust/stamp.ts';
 import { createKey } from './copy/key.ts';
 import { createPlaces } from './copy/places.ts';
 import { copyPolicyOf } from './copy/policy.ts';
@@ -90,11 +91,10 @@ function assemble(settings: Settings<'controller'>, parts: Parts): readonly Comp
   const self = { namespace, podName };
   const sweeping = { client, stores, served, self, mode: settings.sweep, recorder, clock, log, metrics };
   const sweeper = async (signal: AbortSignal): Promise<void> => runSweeper(sweeping, signal);
-  const { verifier } = keys;
   const reconcile = createReconcile({
     client,
     stores,
-    verifier,
+    readStamp: stampReader(keys.verifier),
     recorder,
     expectations,
     policy,

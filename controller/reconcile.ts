@@ -8,7 +8,7 @@ import type { Outcome } from '../shared/kube/workers.ts';
 import type { Clock } from '../shared/process/clock.ts';
 import type { Logger } from '../shared/process/log.ts';
 import type { AccessPolicy } from '../shared/trust/access.ts';
-import type { Verifier } from '../shared/trust/keys.ts';
+import type { StampReader } from '../shared/trust/stamp.ts';
 import { announce, announceFallback, announceHappening, type Ears } from './announce.ts';
 import { type Applied, type Applier, createApplier } from './apply.ts';
 import { askRight, type Right, unasked, type Verification, verify } from './authorize.ts';
@@ -39,7 +39,7 @@ import { type Considered, createWaiting, type Limits, type Waiting, type Waits }
 export interface Surroundings {
   readonly client: Pick<Client, 'get' | 'create' | 'mergePatch' | 'remove' | 'review' | 'pages' | 'podLog'>;
   readonly stores: Stores;
-  readonly verifier: Verifier;
+  readonly readStamp: StampReader;
   readonly recorder: Pick<Recorder, 'emit'>;
   readonly expectations: Expectations;
   readonly policy: ExecutionPolicy;
@@ -118,14 +118,14 @@ class Pass {
   }
 
   async over(key: string, volume: Stored<DataVolume>, signal: AbortSignal): Promise<Outcome> {
-    const { stores, verifier, executor } = this.#around;
+    const { stores, readStamp, executor } = this.#around;
     // Before the stamp is looked at: nothing that is wrong with it may keep anyone from deleting.
     if (volume.metadata.deletionTimestamp !== undefined) {
       const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid, placesOf(volume)));
       return this.#write(key, effects, signal);
     }
     if (!isClone(volume)) return done;
-    const stamp = await verify(verifier, volume);
+    const stamp = await verify(readStamp, volume);
     const content = await snapshotContent(this.#around, volume, stamp, signal);
     const o = this.#look(volume, stamp, content);
     if (executor === 'cdi') return this.#carryOut(key, o, planDecision(o), signal);

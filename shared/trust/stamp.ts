@@ -68,6 +68,13 @@ function tooLarge({ user, identity }: StampClaims): StampError {
   );
 }
 
+/** {@link verifyStamp} by keys that it knows. */
+export type StampReader = (text: string | undefined) => Promise<VerifiedStamp>;
+
+export function stampReader(verifier: Verifier): StampReader {
+  return async (text) => verifyStamp(verifier, text);
+}
+
 /**
  * Checks that a text is a stamp made by one of the keys, and reads it. Whether it belongs to the DataVolume it was found on is
  * {@link matchStamp}'s question.

@@ -9,7 +9,7 @@ import type { Clock } from '../../../shared/process/clock.ts';
 import { createLogger } from '../../../shared/process/log.ts';
 import type { Metrics } from '../../../shared/process/metrics.ts';
 import { strictPolicy } from '../../../shared/trust/access.ts';
-import type { Verifier } from '../../../shared/trust/keys.ts';
+import type { StampReader } from '../../../shared/trust/stamp.ts';
 import { copyPolicy, perNode } from '../build/copies.ts';
 import type { MemoryApi } from '../memory-client.ts';
 import { placeOf, summaryOf } from './words.ts';
@@ -19,13 +19,13 @@ export interface ControllerParts {
   readonly stores: Stores;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  readonly verifier: Verifier;
+  readonly readStamp: StampReader;
   /** Carries a write out, or does not. */
   readonly written: <T>(what: string, call: () => Promise<T>) => Promise<T>;
 }
 
 /** The real controller's passes, by a client that tells of every write. It knows only what the stores show. */
-export function createController({ api, stores, clock, metrics, verifier, written }: ControllerParts): Reconcile {
+export function createController({ api, stores, clock, metrics, readStamp, written }: ControllerParts): Reconcile {
   const client = api.client();
   return createReconcile({
     client: {
@@ -45,7 +45,7 @@ export function createController({ api, stores, clock, metrics, verifier, writte
       }),
     },
     stores,
-    verifier,
+    readStamp,
     recorder: { emit: () => undefined },
     expectations: createExpectations((resource, name) => lookup(stores, resource, name), clock),
     policy: { sameStorageClass: false, helperImage: 'pause', copy: copyPolicy },

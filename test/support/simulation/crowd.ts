@@ -15,6 +15,7 @@ import { ApiError } from '../../../shared/kube/errors.ts';
 import { claims, dataVolumes, persistentVolumes, pods, volumeSnapshots } from '../../../shared/kube/resource.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
+import { stampReader } from '../../../shared/trust/stamp.ts';
 import { stampedClone } from '../build/clones.ts';
 import { FakeClock } from '../clock.ts';
 import { createController } from './controller.ts';
@@ -263,7 +264,8 @@ export class Crowd {
       stores: this.stores,
       clock: this.#clock,
       metrics: this.#metrics,
-      verifier,
+      // Opened every time: passes that go on at the same time get ahead of each other by what that takes.
+      readStamp: stampReader(verifier),
       written: async (what, call) => {
         const nth = this.writes.push(what);
         await this.onWrite(nth, 'before');

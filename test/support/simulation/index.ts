@@ -20,6 +20,7 @@ import { FakeClock } from '../clock.ts';
 import { createController } from './controller.ts';
 import { furnish } from './furnish.ts';
 import type { Kind } from './kinds.ts';
+import { openedOnce } from './stamps.ts';
 import { SimulatedStorage } from './storage.ts';
 import { watchesOf } from './watches.ts';
 
@@ -53,6 +54,7 @@ export class Simulation {
   #programs: (() => Promise<void>)[] = [];
   readonly #clock = new FakeClock(start);
   readonly #metrics = createMetrics({ process: false });
+  readonly #readStamp = openedOnce(verifier);
   #controller: Reconcile;
 
   private constructor(kind: Kind) {
@@ -245,7 +247,7 @@ export class Simulation {
       stores: this.stores,
       clock: this.#clock,
       metrics: this.#metrics,
-      verifier,
+      readStamp: this.#readStamp,
       written: async (what, call) => {
         const nth = this.writes.push(what);
         await this.#strike(nth, 'before');

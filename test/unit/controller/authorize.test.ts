@@ -14,11 +14,12 @@ import { ApiError } from '../../../shared/kube/errors.ts';
 import { claims, namespaces, type Resource, volumeSnapshots } from '../../../shared/kube/resource.ts';
 import { type Question, strictPolicy } from '../../../shared/trust/access.ts';
 import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
+import { stampReader } from '../../../shared/trust/stamp.ts';
 import { type CloneOptions, stampedClone } from '../../support/build/clones.ts';
 import { namespace, source, valid } from './world.ts';
 
 const keys = await generateStampKeys();
-const verifier = await loadVerifier(keys);
+const readStamp = stampReader(await loadVerifier(keys));
 const now = Date.parse('2026-05-06T07:08:09Z');
 
 async function stored(options: Partial<CloneOptions> = {}): Promise<Stored<DataVolume>> {
@@ -41,7 +42,7 @@ describe('a stamp', () => {
   test('that belongs to its DataVolume tells what is cloned and for whom', async () => {
     const volume = await stored({ sourceUid: 'source-uid', user: 'jane', groups: ['dev'] });
     const user = { username: 'jane', groups: ['dev', 'system:authenticated'], extra: {} };
-    expect(await verify(verifier, volume)).toStrictEqual({ valid: true, source, user });
+    expect(await verify(readStamp, volume)).toStrictEqual({ valid: true, source, user });
   });
 
   test('of a key that is not known is not refused while nobody can see whether that is a new one', async () => {
@@ -61,7 +62,7 @@ describe('a stamp', () => {
   test('tells the uid of its user, by which an authorizer may go', async () => {
     const volume = await stored({ user: 'jane', userUid: 'uid-of-jane' });
 
-    expect(await verify(verifier, volume)).toMatchObject({ user: { username: 'jane', uid: 'uid-of-jane' } });
+    expect(await verify(readStamp, volume)).toMatchObject({ user: { username: 'jane', uid: 'uid-of-jane' } });
   });
 
   test('still belongs to its DataVolume when a strategy has failed and the next one is tried', async () => {
@@ -78,7 +79,7 @@ describe('a stamp', () => {
 
     const fallen = annotated(volume, fallenBack(standing, decision, fallback));
     expect(fallen.metadata.annotations).toHaveProperty([annotations.cloneType], 'copy');
-    expect(await verify(verifier, fallen)).toMatchObject({ valid: true });
+    expect(await verify(readStamp, fallen)).toMatchObject({ valid: true });
   });
 
   test('speaks for the source that a DataSource led to', async () => {
@@ -87,7 +88,7 @@ describe('a stamp', () => {
     const sourceRef = { kind: 'DataSource', name: 'golden' };
 
     // Stamped without a DataSource: the stamp is of another clone.
-    expect(await verify(verifier, { ...volume, spec: { ...spec, sourceRef } })).toMatchObject({ valid: false });
+    expect(await verify(readStamp, { ...volume, spec: { ...spec, sourceRef } })).toMatchObject({ valid: false });
   });
 
   const wrong: readonly [string, (volume: Stored<DataVolume>) => Stored<DataVolume>, RegExp][] = [
@@ -124,7 +125,7 @@ describe('a stamp', () => {
   ];
 
   test.each(wrong)('%s is not valid', async (_name, change, message) => {
-    const verification = await verify(verifier, change(await stored()));
+    const verification = await verify(readStamp, change(await stored()));
 
     expect(verification).toMatchObject({ valid: false, message: expect.stringMatching(message) as string });
   });
@@ -132,13 +133,13 @@ describe('a stamp', () => {
   test('of unknown keys is not valid', async () => {
     const other = await loadVerifier(await generateStampKeys());
 
-    expect(await verify(other, await stored())).toMatchObject({ valid: false });
+    expect(await verify(stampReader(other), await stored())).toMatchObject({ valid: false });
   });
 
   test('whose identity cannot be read is a fault of the program, not of the DataVolume', async () => {
     const publicOnly = await loadVerifier({ stampPublicKeys: keys.stampPublicKeys });
 
-    await expect(verify(publicOnly, await stored())).rejects.toThrow(/cannot be read without its key/);
+    await expect(verify(stampReader(publicOnly), await stored())).rejects.toThrow(/cannot be read without its key/);
   });
 });
 

@@ -14,6 +14,7 @@ import { createLogger } from '../../../shared/process/log.ts';
 import { createMetrics } from '../../../shared/process/metrics.ts';
 import { strictPolicy } from '../../../shared/trust/access.ts';
 import { generateStampKeys, loadVerifier } from '../../../shared/trust/keys.ts';
+import { stampReader } from '../../../shared/trust/stamp.ts';
 import type { CloneOptions } from '../../support/build/clones.ts';
 import { perNode } from '../../support/build/copies.ts';
 import { FakeClock } from '../../support/clock.ts';
@@ -122,7 +123,7 @@ export class Scene {
         },
       },
       stores: this.stores,
-      verifier,
+      readStamp: stampReader(verifier),
       recorder: { emit: (emission) => this.events.push(emission) },
       expectations: createExpectations(lookupIn, this.clock),
       policy,
