@@ -43,19 +43,25 @@ demo: tools ## Show the main job end to end on a real control plane (KEEP=1 leav
 test: tools ## Run all tests: unit, integration, e2e (ONLY=<word> for some)
 ifeq ($(ONLY),)
 	vitest run --project unit
-# Side by side: both wait for control planes more than they compute.
-	@$(MAKE) --no-print-directory --jobs=2 integration e2e
+# Side by side: each waits for control planes more than it computes, and has clusters of its own.
+	@$(MAKE) --no-print-directory --jobs=$(words $(parts)) $(parts:%=part-%)
 else
 	vitest run $(filter)
 endif
+
+# All projects but unit; none takes much longer than the others.
+parts := faults node webhook integration e2e
+.PHONY: $(parts:%=part-%)
+$(parts:%=part-%):
+	vitest run --project $(@:part-%=%)
 
 .PHONY: unit integration e2e
 unit: install ## Run the unit tests
 	vitest run --project unit $(filter)
 integration: tools ## Run the integration tests (real API server)
-	vitest run --project integration $(filter)
+	vitest run --project integration --project webhook $(filter)
 e2e: tools ## Run the end-to-end tests (whole control plane, CSI driver, bytes; as root also pods on a real node)
-	vitest run $(if $(filter rotation,$(ONLY)),--project integration,--project e2e --project node) $(filter)
+	vitest run $(if $(filter rotation,$(ONLY)),--project integration --project webhook,--project e2e --project faults --project node) $(filter)
 
 .PHONY: chart chart-readme
 chart: tools ## Lint, render and try the chart: every mode, both Helms, oldest and newest Kubernetes, a real API server
