@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type CopyCase, type CopyRun, failuresOf, podTable, tablesOf } from '../../bench/copy-findings.ts';
 
-const one: CopyCase = { name: 'image', content: 'kubevirt', bytes: 20e9, data: 1e9, plain: 'by hand' };
+const one: CopyCase = { name: 'image', content: 'kubevirt', bytes: 20e9, data: 1e9, rounds: 2, plain: 'by hand' };
 
 function run(by: CopyRun['by'], round: number, seconds: number, over: Partial<CopyRun> = {}): CopyRun {
   const program = by === 'plain' ? undefined : 60 + round;

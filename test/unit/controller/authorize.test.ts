@@ -47,7 +47,7 @@ describe('a stamp', () => {
 
   test('of a key that is not known is not refused while nobody can see whether that is a new one', async () => {
     const others = await loadVerifier(await generateStampKeys());
-    const stale = (renew: () => Promise<void>) => ({ ...others, renew });
+    const stale = (renew: () => Promise<void>) => stampReader({ ...others, renew });
     const volume = await stored();
     const unreadable = async () => await Promise.reject(new Error('the API server does not answer'));
     await expect(verify(stale(unreadable), volume)).rejects.toThrow('new keys cannot be read: the API server does');
