@@ -135,13 +135,9 @@ async function renewed({ renew }: Verifier): Promise<void> {
   try {
     await renew?.();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new KeysUnknownError(
-      `the authorization stamp is of a key that is not known, and new keys cannot be read: ${message}`,
-      {
-        cause: error,
-      },
-    );
+    throw new KeysUnknownError('the authorization stamp is of a key that is not known, and new keys cannot be read', {
+      cause: error,
+    });
   }
 }
 

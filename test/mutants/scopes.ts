@@ -107,7 +107,8 @@ export const scopes: readonly Scope[] = [
     parts: { signCompact: ['members'], sealCompact: ['members'] },
     tests: inTrust('compact'),
   },
-  { file: 'shared/trust/stamp.ts', parts: functions, tests: inTrust('stamp', 'forgery') },
+  { file: 'shared/trust/stamp.ts', parts: functions, tests: inTrust('stamp', 'forgery', 'keyring') },
+  { file: 'shared/trust/looks.ts', parts: functions, tests: inTrust('looks') },
   { file: 'webhook/stamped.ts', parts: functions, tests: inWebhook('validate') },
   { file: 'webhook/access.ts', parts: functions, tests: inWebhook('source') },
   { file: 'webhook/mutate.ts', parts: functions, tests: inWebhook('mutate') },
@@ -135,6 +136,7 @@ export const scopes: readonly Scope[] = [
     parts: { statuses: ['members'], ...functions },
     tests: inWebhook('validate', 'advice', 'routes'),
   },
+  { file: 'controller/resting.ts', parts: functions, tests: ['test/unit/controller/resting.test.ts'] },
   { file: 'controller/authorize.ts', parts: functions, tests: ['test/unit/controller/authorize.test.ts'] },
   {
     file: 'controller/copy/verdict.ts',

@@ -32,6 +32,11 @@ describe('a DataVolume rests', () => {
     expect(knownVolume(imported)).toEqual(kept);
   });
 
+  test('also when nobody has said how far it is', () => {
+    const { status: _, ...unsaid } = imported;
+    expect(knownVolume(unsaid)).toEqual({ metadata: identity, resting: 'no clone' });
+  });
+
   test.each([
     ['is under way', volume({ status: { ...status, phase: 'CSICloneInProgress' } })],
     ['has failed', volume({ status: { ...status, phase: 'Failed' } })],

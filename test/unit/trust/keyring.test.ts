@@ -192,12 +192,14 @@ describe('the keys of the controller', () => {
     await expect(verifyStamp(verifier, stamp)).rejects.toMatchObject({ code: 'StampInvalid' });
   });
 
-  test('are not read for a stamp of a known key, be it forged', async () => {
+  test('are not read for a stamp of a known key, be it forged, or of none', async () => {
     const { files, options } = folder();
     const { verifier } = await openVerifyingKeys(options);
     const [head, , signature] = (await signStamp((await openSigningKeys(options)).signer, claims)).split('.');
+    const nameless = Buffer.from(JSON.stringify({ alg: 'EdDSA' })).toString('base64url');
     files.clear();
-    await expect(verifyStamp(verifier, `${head}.e30.${signature}`)).rejects.toMatchObject({ code: 'StampInvalid' });
+    for (const forged of [`${head}.e30.${signature}`, `${nameless}.e30.${signature}`])
+      await expect(verifyStamp(verifier, forged)).rejects.toMatchObject({ code: 'StampInvalid' });
   });
 
   test('stay when the files cannot be read', async () => {

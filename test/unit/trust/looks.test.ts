@@ -57,11 +57,20 @@ describe('whoever must not be behind', () => {
     expect(found, 'what was read earlier is not put in its place').toEqual(['new']);
   });
 
-  test('does not take the time that the machine slept for no time', async () => {
+  test.each([
+    ['that the machine slept for no time', async () => clock.jump(1000)],
+    [
+      'before its clock was set back for no time',
+      async () => {
+        await clock.advance(1000);
+        clock.jump(-1000);
+      },
+    ],
+  ])('does not take the time %s', async (_, pass) => {
     const first = looks.look();
     reading[0]?.resolve('old');
     await first;
-    clock.jump(60_000);
+    await pass();
     const renewed = looks.renew();
     reading[1]?.resolve('new');
     await renewed;
