@@ -21,7 +21,7 @@ import type { Effect } from './effects.ts';
 import { createEvidence } from './evidence.ts';
 import { type Expectations, patience } from './expectations.ts';
 import { type ExecutionPolicy, observe } from './observe.ts';
-import type { Observed } from './observed.ts';
+import { type Observed, ownClaim } from './observed.ts';
 import type { Plan } from './plan.ts';
 import { letGo, plan, planDecision } from './planner.ts';
 import { isResting, type RestingVolume } from './resting.ts';
@@ -154,7 +154,7 @@ class Pass {
   ): Promise<Plan | Right> {
     const { client, access, turns } = this.#around;
     if (!o.stamp.valid) return { state: 'ignored' };
-    const wait = hasFinalizer(o.volume) ? undefined : turns.wait(key, o);
+    const wait = isBegun(o) ? undefined : turns.wait(key, o);
     if (wait !== undefined) return { state: 'waiting', step, wait };
     const { user, source } = o.stamp;
     const question = { user, source, into: o.volume.metadata.namespace ?? '' };
@@ -240,6 +240,13 @@ class Pass {
 function isSettled(stores: Stores, volume: Stored<RestingVolume>): boolean {
   const isBound = stores.claims.get(keyOf(volume.metadata))?.status?.phase === 'Bound';
   return isBound && cleanUp(childrenOf(stores, volume.metadata.uid, placesOf(volume))).length === 0;
+}
+
+/** By what was made for it: the finalizer can be its user's. */
+function isBegun(o: Observed): boolean {
+  const { temporary, restored, snapshot, copyPod, moving } = o.children;
+  const made = [ownClaim(o), temporary, restored, snapshot, copyPod, moving];
+  return hasFinalizer(o.volume) && made.some((object) => object !== undefined);
 }
 
 function outcomeOf({ wait }: Waits, { within }: Considered): Outcome {

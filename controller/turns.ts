@@ -100,7 +100,7 @@ function isDefault({ storageClasses }: Stores, name: string): boolean {
  */
 function counts(volume: Stored<DataVolume>): boolean {
   const { phase = '' } = volume.status ?? {};
-  if (placeless.has(phase) || isStuck(volume)) return false;
+  if (placeless.has(phase) || isStuck(volume) || isToldToWait(volume)) return false;
   return hasFinalizer(volume) && volume.metadata.deletionTimestamp === undefined;
 }
 
@@ -109,13 +109,27 @@ function isStuck({ status }: Stored<DataVolume>): boolean {
   return status?.phase === 'CloneScheduled' && conditionOf(status, 'Ready')?.reason === 'CloneStalled';
 }
 
-const placeless: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'WaitForFirstConsumer', 'PendingPopulation']);
+/**
+ * What is Pending waits for something else than storage. It may be of somebody without any right, who has put our finalizer on his DataVolume and
+ * named the source of others: the finalizer alone does not tell that a clone has begun.
+ */
+const placeless: ReadonlySet<string> = new Set([
+  'Pending',
+  'Succeeded',
+  'Failed',
+  'WaitForFirstConsumer',
+  'PendingPopulation',
+]);
+
+function isToldToWait({ status }: Stored<DataVolume>): boolean {
+  return conditionOf(status, 'Running')?.reason === 'CloneQueued';
+}
 
 /** Whether it waits for its turn, or will as soon as it is looked at. */
 function isQueued(volume: Stored<DataVolume>): boolean {
   const { metadata, status } = volume;
   if (metadata.deletionTimestamp !== undefined || counts(volume)) return false;
-  return status?.phase === undefined || conditionOf(status, 'Running')?.reason === 'CloneQueued';
+  return status?.phase === undefined || isToldToWait(volume);
 }
 
 /** 0: it is its turn; else how many have to end before. */

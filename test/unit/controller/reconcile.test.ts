@@ -281,6 +281,22 @@ describe('nothing is written', () => {
   });
 });
 
+describe('a limit', () => {
+  test('holds for a DataVolume that was made with our finalizer on it, too', async () => {
+    const volume = await stampedClone(keys, wanted);
+    const scene = await Scene.with({ ...volume, metadata: { ...volume.metadata, finalizers: [finalizer] } });
+    scene.turns = { perSource: 1, perStorageClass: 0, copiesPerStorageClass: 0 };
+    const other = await stampedClone(keys, { ...wanted, name: 'other' });
+    const underWay = { ...other.metadata, finalizers: [finalizer] };
+    await scene.create(dataVolumes, { ...other, metadata: underWay, status: { phase: 'CSICloneInProgress' } });
+
+    await scene.controller()(key, signal);
+
+    expect(scene.reasons).toEqual(['CloneQueued']);
+    expect(scene.writes).toEqual(['patch datavolumes CloneScheduled']);
+  });
+});
+
 describe('a quota', () => {
   test('that is used up is told, and the clone tries again', async () => {
     const scene = await Scene.with(await stampedClone(keys, wanted));

@@ -108,6 +108,12 @@ describe('a clone begins', () => {
     ['that is complete', begun('a', { status: { phase: 'Succeeded' } })],
     ['that has failed', begun('a', { status: { phase: 'Failed' } })],
     ['that has waited for so long, before anything was done, that it was told', begun('a', { status: stuck })],
+    [
+      'whose user has put the finalizer on it and who has no right to anything',
+      begun('a', {
+        status: { phase: 'Pending', conditions: [{ type: 'Running', status: 'False', reason: 'NotFound' }] },
+      }),
+    ],
     ['that waits for its first consumer', begun('a', { status: { phase: 'WaitForFirstConsumer' } })],
     ['of another source', begun('a', { source: 'other' })],
     ['that waits for something else', { name: 'a', status: { phase: 'CloneScheduled', conditions: [] } }],
@@ -115,6 +121,13 @@ describe('a clone begins', () => {
     const { place } = setup([other, { name: 'c', age: 1 }], { perSource: 1 });
 
     expect(place('c')).toBe('begins');
+  });
+
+  test('also when all have the finalizer already, by the hand of their users', () => {
+    const both = [begun('a', { status: queued }), begun('b', { age: 1, status: queued })];
+    const { place } = setup(both, { perSource: 1 });
+
+    expect([place('a'), place('b')]).toEqual(['begins', 'place 1 in the queue']);
   });
 
   test('once it has its turn, and is counted although nobody can see it yet', () => {
