@@ -64,16 +64,17 @@ function read(path: string): string {
 async function complete(
   order: Order,
   found: Found,
-  { bytes: total }: Survey,
+  { bytes: total, allocated }: Survey,
   { paths: { destination }, tools, meter, user }: Context,
-  { origin }: TreeSource,
+  { origin, folder }: TreeSource,
 ): Promise<void> {
+  const holesFromAfar = folder === undefined && allocated < total;
   const done = meter.begin('copying', total);
   // After cp nothing is left but names and attributes, and what rsync counts begins anew.
   let bytes = found === 'copied' ? total : 0n;
   done(bytes);
   let skipped = '';
-  const said = await tools.run(sync({ source: origin, destination, found, user, order }), {
+  const said = await tools.run(sync({ source: origin, destination, found, holesFromAfar, user, order }), {
     onOutput: (text) => {
       if (found !== 'copied') bytes = progressIn(text) ?? bytes;
       if (text.includes('skipping')) skipped = text;

@@ -64,17 +64,21 @@ export interface SyncPlan {
   readonly destination: string;
   /** Where what is in the destination already, if anything, comes from. */
   readonly found: Found;
+  /** The source is in another pod, and has holes. */
+  readonly holesFromAfar: boolean;
   readonly user: number;
   readonly order: Pick<Order, 'preallocation' | 'bandwidth'>;
 }
 
-export function sync({ source, destination, found, user, order }: SyncPlan): Command {
+export function sync({ source, destination, found, holesFromAfar, user, order }: SyncPlan): Command {
   const { preallocation, bandwidth } = order;
   const args = [
     ...everything,
     '--delete',
     preallocation ? '--preallocate' : '--sparse',
     ...trust[found],
+    // rsync reads holes as zeros and sends them. A limit is one of what is read, so there they are sent as they are.
+    ...(holesFromAfar && bandwidth === 0n ? ['--compress-choice=lz4'] : []),
     // Times are set where a nanosecond is missing.
     '--modify-window=-1',
     // Without the B the number would be of KiB, of which one is the least that it takes.
@@ -113,7 +117,7 @@ export function daemon({ source, user, config }: DaemonPlan): Command {
 }
 
 /** Prints what differs by type, mode, owner, time, ACL, extended attribute or hard link, and changes nothing. */
-export function comparison({ source, destination, user }: Omit<SyncPlan, 'order' | 'found'>): Command {
+export function comparison({ source, destination, user }: Pick<SyncPlan, 'source' | 'destination' | 'user'>): Command {
   return {
     program: 'rsync',
     args: [

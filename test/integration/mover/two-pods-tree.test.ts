@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connectPeer } from '../../../controller/mover/peer/client.ts';
 import { readKey } from '../../../controller/mover/peer/key.ts';
 import { openTunnel } from '../../../controller/mover/peer/tunnel.ts';
+import { sync } from '../../../controller/mover/tree/plan.ts';
 import { archiveCapabilities, copyKeys } from '../../../shared/api/copy.ts';
 import { systemClock } from '../../../shared/process/clock.ts';
 import { createLogger } from '../../../shared/process/log.ts';
@@ -106,6 +107,19 @@ describe('who has the key', () => {
   });
 
   afterAll(() => close?.());
+
+  test('gets holes for next to nothing', async () => {
+    const from = origin.replace(/\/$/u, '');
+    const order = { preallocation: false, bandwidth: 0n };
+    const given = { source: from, destination: destination.path, found: 'nothing', user: 0, order } as const;
+    const received = async (holesFromAfar: boolean): Promise<number> => {
+      const { program, args } = sync({ ...given, holesFromAfar });
+      await run('sh', '-c', 'cd "$1" && find . -mindepth 1 -delete', 'sh', destination.path);
+      return Number(/^Total bytes received: (\d+)$/mu.exec(await run(program, '--stats', ...args))?.[1]);
+    };
+    // 64 MiB are a hole.
+    expect((await received(false)) - (await received(true))).toBeGreaterThan(63 * mebibyte);
+  });
 
   test.each<[string, (to: string) => readonly string[], string | RegExp]>([
     ['write', () => ['-a', '/etc/hostname', origin], 'module is read only'],

@@ -15,6 +15,7 @@ const plan = {
   source: '/source',
   destination: '/destination',
   found: 'copied' as Found,
+  holesFromAfar: false,
   user: 0,
   order: { preallocation: false, bandwidth: 0n },
 };
@@ -36,6 +37,13 @@ describe('rsync', () => {
     const allocated = argsOf({ order: { ...plan.order, preallocation: true } });
     expect(allocated).toContain('--preallocate');
     expect(allocated).not.toContain('--sparse');
+  });
+
+  test('has zeros that stand for holes go over the network as next to nothing, unless that would be no limit', () => {
+    const compressed = '--compress-choice=lz4';
+    expect(argsOf({ holesFromAfar: true })).toContain(compressed);
+    expect(argsOf()).not.toContain(compressed);
+    expect(argsOf({ holesFromAfar: true, order: { ...plan.order, bandwidth: 1n } })).not.toContain(compressed);
   });
 
   test.each([
@@ -150,6 +158,7 @@ describe("rsync's daemon", () => {
       destination: '/destination',
       user: 0,
       found: 'nothing',
+      holesFromAfar: false,
       source: originAt(7),
       order: { preallocation: false, bandwidth: 0n },
     });
