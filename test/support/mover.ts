@@ -52,6 +52,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Of root, without a prefix; all when absent. */
   readonly capabilities?: readonly string[];
+  /** A program that starts it, with its arguments. */
+  readonly by?: readonly string[];
 }
 
 /** How the program is started as a process of its own. */
@@ -185,14 +187,14 @@ function commandLine(
   args: readonly string[],
   options: StartOptions,
 ): CommandLine {
-  const { tools, path = process.env['PATH'] ?? '', env = {}, capabilities } = options;
+  const { tools, path = process.env['PATH'] ?? '', env = {}, capabilities, by = [] } = options;
   const file = process.execPath.startsWith(repository)
     ? join(program, process.execPath.slice(repository.length))
     : process.execPath;
   const narrowed = capabilities === undefined ? [] : ['setpriv', `--bounding-set=${bounding(capabilities)}`, '--'];
-  const [first, ...rest] = [...narrowed, file];
+  const [first, ...rest] = [...by, ...narrowed, file];
   return {
-    file: first,
+    file: first ?? file,
     args: [...rest, join(program, 'controller/mover/main.ts'), ...modesOf(pod), ...args],
     env: {
       ...env,

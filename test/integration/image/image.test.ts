@@ -168,7 +168,14 @@ describe('the tools in it', () => {
     await run('ln', join(tree, 'one'), join(tree, 'two'));
     await run('setfattr', '-n', 'user.kind', '-v', 'golden', join(tree, 'one'));
     await run('chown', '-R', '65532:65532', tree);
-    await tool('rsync', '-aHAXS', '--numeric-ids', '/run/volumes/tree/', '/run/volumes/other/');
+    await tool(
+      'rsync',
+      '-aHAXS',
+      '--numeric-ids',
+      '--compress-choice=lz4',
+      '/run/volumes/tree/',
+      '/run/volumes/other/',
+    );
     const seen = async (folder: string): Promise<string> =>
       await run('stat', '--format=%a %u %h %s %Y', join(volumes, folder, 'one'), join(volumes, folder, 'two'));
     expect(await seen('other')).toBe(await seen('tree'));
