@@ -68,7 +68,7 @@ class Hand {
   }
 
   async #create(key: string, effect: CreateEffect, options: CallOptions): Promise<Applied> {
-    const { resource, unseen } = effect;
+    const { resource, unseen, because } = effect;
     try {
       const made = await this.#client.create(resource, this.#complete(effect), options);
       if (unseen !== true) this.#expectations.expect(key, resource, made);
@@ -77,7 +77,7 @@ class Hand {
       if (isAlreadyExists(error))
         return unseen === true ? { kind: 'written' } : await this.#adopt(key, effect, options);
       // Not the object's fault: others have written to a quota at the same time.
-      return isConflict(error) ? { kind: 'stale' } : refused(error, { key, resource, ref: refIn(effect) });
+      return isConflict(error) ? { kind: 'stale' } : refused(error, { key, resource, ref: refIn(effect), because });
     }
   }
 

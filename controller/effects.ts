@@ -14,6 +14,8 @@ export interface CreateEffect {
   readonly newKey?: string;
   /** Nothing but this is ever done with it, nor is it looked at: what exists under the name is taken for it. */
   readonly unseen?: true;
+  /** What it is needed for, where that is not plain: for people, when it is refused. */
+  readonly because?: string;
 }
 
 export interface PatchEffect {

@@ -11,6 +11,8 @@ export interface Target {
   readonly key: string;
   readonly resource: Resource<KubeObject>;
   readonly ref: ObjectRef;
+  /** What it is needed for, where that is not plain. */
+  readonly because?: string | undefined;
 }
 
 /**
@@ -22,7 +24,8 @@ export function refusal(error: unknown, target: Target): Wait {
   const quota = isForbidden(error) && error.message.includes('exceeded quota');
   const isPod = isForbidden(error) && target.resource.plural === pods.plural;
   const reason = quota ? 'ErrExceededQuota' : isPod ? 'PodForbidden' : 'CloneValidationFailed';
-  const message = quota ? quotaText(error.message, target) : error.message;
+  const words = quota ? quotaText(error.message, target) : error.message;
+  const message = target.because === undefined ? words : `${words}; it is needed because ${target.because}`;
   return waitFor('Pending', reason, message, { retry: true });
 }
 

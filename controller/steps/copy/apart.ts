@@ -30,8 +30,9 @@ export const parted: Step = {
   done: (o) => isWhole(o) || partingNow(o)?.state !== 'due',
   waits: () => undefined,
   effects: (o): readonly Effect[] => {
-    const plan = planOf(o);
-    return plan === undefined ? [] : [...meansOf(plan), exportPod(plan)];
+    const [plan, parting] = [planOf(o), partingNow(o)];
+    if (plan === undefined || parting?.state !== 'due') return [];
+    return [...meansOf(plan), exportPod(plan)].map((effect) => ({ ...effect, because: parting.why }));
   },
   tells: (o) => {
     const parting = partingNow(o);
