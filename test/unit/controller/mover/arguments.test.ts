@@ -85,6 +85,18 @@ describe('the arguments of a copy', () => {
     expect(faultsOf('--role=import', '--peer=::1', '--content=kubevirt', '--source-mode=Block')).toHaveLength(1);
   });
 
+  test('are read all the same when they are of such a volume', () => {
+    const image = ['--content=kubevirt', '--source-mode=Block', '--destination-mode=Block'];
+    expect(faultsOf(...image, '--role=export', '--destination-mode=Tape')).toHaveLength(1);
+    expect(faultsOf(...image, '--role=import', '--peer=::1', '--source-mode=Tape')).toHaveLength(1);
+  });
+
+  test('have to be there where no role can do without', () => {
+    expect(faultsOf('--source-mode=Block', '--destination-mode=Block')).toEqual([
+      '--content is required: kubevirt, archive',
+    ]);
+  });
+
   test('want folders for a tree', () => {
     const archive = '--content=archive';
     expect(faultsOf(...least, archive)).toHaveLength(1);
@@ -92,6 +104,21 @@ describe('the arguments of a copy', () => {
     expect(faultsOf(archive, '--source-mode=Filesystem', '--destination-mode=Filesystem')).toEqual([]);
     expect(faultsOf(archive, '--role=export', '--source-mode=Block')).toHaveLength(1);
     expect(faultsOf(archive, '--role=import', '--peer=::1', '--destination-mode=Block')).toHaveLength(1);
+    // Of the volumes that the pod has.
+    const [source, destination] = ['--source-mode=Filesystem', '--destination-mode=Filesystem'];
+    expect(faultsOf(archive, '--role=export', source, '--destination-mode=Block')).toEqual([]);
+    expect(faultsOf(archive, '--role=import', '--peer=::1', '--source-mode=Block', destination)).toEqual([]);
+  });
+
+  test.each([
+    ['content', 'Required.'],
+    ['source-mode', 'Required, but for --role=import.'],
+    ['destination-mode', 'Required, but for --role=export.'],
+    ['role', 'Default: copy.'],
+    ['peer', 'Default: none.'],
+  ])('are said to be needed or not: --%s is %s', (name, needed) => {
+    const [, doc] = new RegExp(`^ {2}--${name}=<.*>\\n +(.*)$`, 'mu').exec(helpText()) ?? [];
+    expect(doc?.endsWith(` ${needed}`)).toBe(true);
   });
 
   test('stand in the help text, every one', () => {

@@ -145,3 +145,16 @@ describe('a message', () => {
     expect(sentence(`x${'\u{1F600}'.repeat(5000)}`).isWellFormed()).toBe(true);
   });
 });
+
+test.each([
+  ['CopyNoSpace', false],
+  ['CopyIOError', true],
+  ['CopyPermissionDenied', false],
+  ['CopyContentInvalid', false],
+  ['CopyTargetTooSmall', false],
+  ['CopyVerificationFailed', true],
+  ['CopyPeerUnreachable', true],
+  ['CopyToolFailed', true],
+] as const)('whether to try again after %s, where nothing more is known: %s', (reason, retry) => {
+  expect(new CopyError(reason, 'it failed').retry).toBe(retry);
+});
