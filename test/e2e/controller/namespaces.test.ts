@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { childLabels, temporaryName } from '../../../controller/children.ts';
 import type { CloneSource } from '../../../shared/api/datavolume.ts';
 import type { Strategy } from '../../../shared/api/names.ts';
 import { generateStampKeys } from '../../../shared/trust/keys.ts';
@@ -52,6 +53,30 @@ test.each<Strategy>(['csi-clone', 'snapshot'])(
     });
   },
 );
+
+test('a volume is not handed over while a pod beside the source has it, and what looks like it elsewhere is left alone', async () => {
+  await golden.createPod('vm', 'source');
+  await tenant.clone('spied', { source: sourceIn(golden) });
+  const { metadata } = await tenant.reaches('spied', 'CloneScheduled', 'CloneSourceInUse');
+  const { uid = '' } = metadata;
+  const temporary = temporaryName(uid);
+  // Whoever is quick enough could do so with any clone; here he is in time for certain.
+  await golden.createPod('spy', temporary);
+  await tenant.createClaim(temporary, {});
+  const marks = Object.entries(childLabels(uid)).map(([label, value]) => `${label}=${value}`);
+  await tenant.kubectl('label', 'persistentvolumeclaim', temporary, ...marks);
+
+  await golden.kubectl('delete', 'pod', 'vm', '--force', '--grace-period=0');
+  const { status } = await tenant.reaches('spied', 'PrepClaimInProgress', 'PrepClaimInProgress');
+  const message = status?.conditions?.find(({ type }) => type === 'Running')?.message;
+  expect(message).toContain(`${temporary} is in use by pod ${golden.namespace}/spy`);
+  expect((await tenant.claim('spied')).spec?.volumeName).toBeUndefined();
+
+  await golden.kubectl('delete', 'pod', 'spy', '--force', '--grace-period=0');
+  await tenant.reaches('spied', 'Succeeded');
+  expect(readFileSync(await tenant.fileOf('spied')).equals(readFileSync(file))).toBe(true);
+  expect(await tenant.claims()).toContain(temporary);
+});
 
 test('a DataVolume elsewhere is left alone, and so is a source: the one that clones it says why it waits', async () => {
   const stranger = await Tenant.create(cluster, controller.keys, 'stranger');
