@@ -162,7 +162,7 @@ export function writersOf({ pods }: Stores, claim: string): readonly Stored<Know
 }
 
 /** Pods that have, or want, the temporary claim of this key, be it to read only. */
-export function usersOf({ pods }: Stores, claim: string): readonly Stored<Pod>[] {
+export function usersOf({ pods }: Stores, claim: string): readonly Stored<KnownPod>[] {
   return pods.by(indexes.uses, claim);
 }
 
