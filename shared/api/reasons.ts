@@ -196,7 +196,11 @@ const table = {
   SourceTerminating: { seen: 'event', means: 'The source is being deleted and cannot be cloned any more.' },
   WaitForFirstConsumer: { seen: 'event', means: 'The volume is made when a pod that uses it is scheduled.' },
   EventsSuppressed: { seen: 'event', means: 'More happened than may be recorded in events; the log has it all.' },
-  ErrExceededQuota: { seen: 'event', means: 'A quota does not let a claim, a pod or something else that the clone needs be created; the message names it.' },
+  ErrExceededQuota: {
+    seen: 'event',
+    means:
+      'A quota does not let a claim, a pod or something else that the clone needs be created; the message names it.',
+  },
   CloneAbandoned: { seen: 'event', means: 'Clonegate was uninstalled before the clone came to its end.' },
   OrphanFound: { seen: 'event', means: 'The object was made for a clone whose DataVolume does not exist any more.' },
   OrphanRemoved: {
