@@ -32,6 +32,13 @@ describe('the history of a copy', () => {
     expect(historyOf(volume())).toEqual(none);
   });
 
+  test('tells the claim that is kept, of an earlier try, and that two pods were needed; and takes nothing else for it', () => {
+    const read = (more: object) => historyOf(noted(JSON.stringify({ ...JSON.parse(writeRecord(record)), ...more })));
+    expect(read({ kept: 2 })).toEqual({ ...record, kept: 2 });
+    for (const kept of [3, 4, -1, 1.5, '2', null]) expect(read({ kept })).toEqual(record);
+    for (const network of [false, 'true', 1, null]) expect(read({ network })).toEqual(record);
+  });
+
   test('tells whether a try has failed', () => {
     expect(failed(historyOf(noted(writeRecord(record))))).toBe(true);
     expect(failed(historyOf(volume()))).toBe(false);

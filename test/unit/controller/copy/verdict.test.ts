@@ -215,3 +215,39 @@ describe('a copy pod that is deleted', () => {
     expect(on({ phase: 'Succeeded', ...status }, going)).toMatchObject({ state: 'copied' });
   });
 });
+
+describe('an export pod', () => {
+  const running = { phase: 'Running', ...container({ running: {} }) } as const;
+  const exporting = (status?: PodStatus, metadata: ObjectMeta = {}) =>
+    exportVerdictOn({ metadata, ...(status === undefined ? {} : { status }) });
+
+  test('serves when it runs and has an address', () => {
+    expect(exporting({ ...running, podIP: 'fd00::7' })).toEqual({ state: 'serving', address: 'fd00::7' });
+    for (const podIP of ['', 'soon'])
+      expect(exporting({ ...running, podIP })).toMatchObject({
+        state: 'pending',
+        message: 'the export pod is not running yet: it has no address',
+      });
+    expect(exporting(running)).toMatchObject({ state: 'pending' });
+  });
+
+  test('does not serve before it runs, nor when it has failed', () => {
+    const waiting = 'the export pod is not running yet: it is to be scheduled';
+    expect(exporting()).toMatchObject({ state: 'pending', message: waiting });
+    expect(exporting({ phase: 'Pending', podIP: '10.0.0.7' })).toMatchObject({ state: 'pending', message: waiting });
+    expect(exporting({ phase: 'Failed', podIP: '10.0.0.7' })).toMatchObject({ state: 'failed' });
+  });
+
+  test('that has ended before the copy was done counts, unless somebody deleted it', () => {
+    const ended = { phase: 'Succeeded', podIP: '10.0.0.7' } as const;
+    expect(exporting(ended)).toMatchObject({
+      reason: 'CopyPodDeleted',
+      message: 'the export pod ended before the copy was done',
+      disrupted: false,
+    });
+    expect(exporting(ended, { deletionTimestamp: '2026-01-02T03:04:05Z' })).toMatchObject({
+      message: 'the export pod was deleted before the copy was done',
+      disrupted: true,
+    });
+  });
+});
