@@ -32,8 +32,8 @@ import { ownedBy, type Stores, volumeOf } from './stores.ts';
  *   and whether he has come to his end, is deleted, or goes on with another strategy.
  */
 
-/** Namespaces where children of a clone may lie. */
-export interface Places {
+/** Where children of a clone may lie. */
+export interface ChildNamespaces {
   /** That of the DataVolume. */
   readonly own: string;
   /** That of the source, where all are made but a helper of the target claim; undefined when nobody knows it. */
@@ -41,7 +41,7 @@ export interface Places {
 }
 
 /** By what the DataVolume says of its source. Whether that was authorized is another question. */
-export function placesOf(volume: Stored<KnownVolume>): Places {
+export function namespacesOf(volume: Stored<KnownVolume>): ChildNamespaces {
   const source = isResting(volume) ? volume.sourceNamespace : sourcesOf(volume)[0]?.namespace;
   return { own: volume.metadata.namespace ?? '', source };
 }
@@ -50,7 +50,7 @@ export function placesOf(volume: Stored<KnownVolume>): Places {
  * Everything that was made for a DataVolume on the way. Marks, names and places together count: whoever knows its uid can give these marks
  * and names to objects of his own, and the clone would go on with what those hold.
  */
-export function childrenOf(stores: Stores, uid: string, { own, source }: Places): Children {
+export function childrenOf(stores: Stores, uid: string, { own, source }: ChildNamespaces): Children {
   const named = <T extends KubeObject>(
     objects: readonly Stored<T>[],
     name: string,
@@ -120,7 +120,7 @@ function preferred(
 /** Whether a snapshot was taken for it already, whatever has become of that. */
 export function hasSnapshot(stores: Stores, uid: string): boolean {
   const volume = volumeOf(stores, uid);
-  return volume !== undefined && snapshotsFor(stores, uid, placesOf(volume).source).length > 0;
+  return volume !== undefined && snapshotsFor(stores, uid, namespacesOf(volume).source).length > 0;
 }
 
 function needs(stores: Stores, uid: string, asking: string): boolean {
@@ -143,7 +143,7 @@ export function needsSnapshot(stores: Stores, volume: Stored<KnownVolume> | unde
 function isFilled(stores: Stores, volume: Stored<DataVolume>): boolean {
   const { metadata } = volume;
   const { uid } = metadata;
-  const { source } = placesOf(volume);
+  const { source } = namespacesOf(volume);
   const target = stores.claims.get(keyOf(metadata));
   const own = target !== undefined && controllerOf(target)?.uid === uid && target.spec?.volumeName !== undefined;
   const temporary = ownedBy(stores.claims, uid).filter(

@@ -5,10 +5,10 @@ import {
   type ObjectMeta,
   type PersistentVolume,
   type PersistentVolumeClaim,
-  type Pod,
   type Stored,
   type VolumeSnapshot,
 } from '../shared/api/objects.ts';
+import type { Pod } from '../shared/api/pod.ts';
 import type { CreateEffect } from './effects.ts';
 
 /**

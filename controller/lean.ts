@@ -3,11 +3,10 @@ import type {
   ObjectMeta,
   PersistentVolume,
   PersistentVolumeClaim,
-  Pod,
-  PodStatus,
   Stored,
   VolumeSnapshot,
 } from '../shared/api/objects.ts';
+import type { Pod, PodStatus } from '../shared/api/pod.ts';
 import { type PodUse, useOf } from '../shared/api/pods.ts';
 
 /** What is kept of an object in memory: what is read here, and no more. Clusters have tens of thousands of each kind. */

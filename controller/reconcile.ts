@@ -12,7 +12,7 @@ import type { StampReader } from '../shared/trust/stamp.ts';
 import { announce, announceFallback, announceHappening, type Ears } from './announce.ts';
 import { type Applied, type Applier, createApplier } from './apply.ts';
 import { askRight, type Right, unasked, type Verification, verify } from './authorize.ts';
-import { childrenOf, placesOf } from './belongings.ts';
+import { childrenOf, namespacesOf } from './belongings.ts';
 import { hasFinalizer } from './children.ts';
 import { snapshotContent } from './copy/content.ts';
 import type { PlaceKeeper } from './copy/places.ts';
@@ -121,7 +121,7 @@ class Pass {
     const { stores, readStamp, executor } = this.#around;
     // Before the stamp is looked at: nothing that is wrong with it may keep anyone from deleting.
     if (volume.metadata.deletionTimestamp !== undefined) {
-      const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid, placesOf(volume)));
+      const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid, namespacesOf(volume)));
       return this.#write(key, effects, signal);
     }
     if (!isClone(volume)) return done;
@@ -239,7 +239,7 @@ class Pass {
 /** Whether what has come to its end is as it was then; at the start of the program that makes thousands of them quick. */
 function isSettled(stores: Stores, volume: Stored<RestingVolume>): boolean {
   const isBound = stores.claims.get(keyOf(volume.metadata))?.status?.phase === 'Bound';
-  return isBound && cleanUp(childrenOf(stores, volume.metadata.uid, placesOf(volume))).length === 0;
+  return isBound && cleanUp(childrenOf(stores, volume.metadata.uid, namespacesOf(volume))).length === 0;
 }
 
 /** By what was made for it: the finalizer can be its user's. */

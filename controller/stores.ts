@@ -7,13 +7,13 @@ import {
   type ObjectMeta,
   type PersistentVolume,
   type PersistentVolumeClaim,
-  type Pod,
   type StorageClass,
   type StorageProfile,
   type Stored,
   type VolumeSnapshot,
   type VolumeSnapshotClass,
 } from '../shared/api/objects.ts';
+import type { Pod } from '../shared/api/pod.ts';
 import { type PodUse, writtenBy } from '../shared/api/pods.ts';
 import type { StorageLookups } from '../shared/decision/gather.ts';
 import {

@@ -1,5 +1,5 @@
 import { createApplier } from '../controller/apply.ts';
-import { childrenOf, placesOf } from '../controller/belongings.ts';
+import { childrenOf, namespacesOf } from '../controller/belongings.ts';
 import { hasFinalizer } from '../controller/children.ts';
 import type { Expectations } from '../controller/expectations.ts';
 import { letGo } from '../controller/planner.ts';
@@ -101,7 +101,7 @@ async function release(options: UninstallOptions, cut: Set<string>, lost: AbortS
     for (const volume of left) {
       const key = keyOfVolume(volume);
       if (expectations.pending(key) !== undefined) continue;
-      const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid, placesOf(volume)));
+      const { effects } = letGo(volume, childrenOf(stores, volume.metadata.uid, namespacesOf(volume)));
       const { kind } = await applier.apply(key, effects, { signal: lost });
       if (kind === 'written' && volume.status?.phase !== 'Succeeded') report(options, cut, volume);
     }

@@ -1,4 +1,4 @@
-import type { Pod } from '../../shared/api/objects.ts';
+import type { Pod } from '../../shared/api/pod.ts';
 import { avoidedBy } from './places.ts';
 import type { CopyPolicy } from './policy.ts';
 import { refusalOf, refusesByAffinity } from './scheduler.ts';

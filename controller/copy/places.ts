@@ -1,7 +1,8 @@
 import { annotations } from '../../shared/api/names.ts';
-import type { Pod, Stored } from '../../shared/api/objects.ts';
+import type { Stored } from '../../shared/api/objects.ts';
+import type { Pod } from '../../shared/api/pod.ts';
 import type { Clock } from '../../shared/process/clock.ts';
-import { placesOf } from '../belongings.ts';
+import { namespacesOf } from '../belongings.ts';
 import { copyPodName, hasFinalizer, ownerUidOf } from '../children.ts';
 import type { Effect } from '../effects.ts';
 import { patience } from '../expectations.ts';
@@ -72,7 +73,7 @@ function isOfCopy({ volumes }: Pick<Stores, 'volumes'>, pod: Stored<Pod>): boole
     volume !== undefined &&
     hasFinalizer(volume) &&
     volume.metadata.annotations?.[annotations.cloneType] === 'copy' &&
-    placesOf(volume).source === pod.metadata.namespace
+    namespacesOf(volume).source === pod.metadata.namespace
   );
 }
 

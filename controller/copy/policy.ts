@@ -1,4 +1,4 @@
-import type { Toleration } from '../../shared/api/objects.ts';
+import type { Toleration } from '../../shared/api/pod.ts';
 
 /** What the administrator set about copies. */
 export interface CopyPolicy {

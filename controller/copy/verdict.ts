@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { type CopyFailure, copyFailures } from '../../shared/api/copy.ts';
 import { parseObject } from '../../shared/api/json.ts';
-import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../../shared/api/objects.ts';
+import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../../shared/api/pod.ts';
 import type { ReasonCode } from '../../shared/api/reasons.ts';
 import { type Copied, readCopied } from './record.ts';
 

@@ -1,4 +1,5 @@
-import { keyOf, type PersistentVolumeClaim, type Pod, type Stored } from '../../shared/api/objects.ts';
+import { keyOf, type PersistentVolumeClaim, type Stored } from '../../shared/api/objects.ts';
+import type { Pod } from '../../shared/api/pod.ts';
 import { apiVersionOf, pods } from '../../shared/kube/resource.ts';
 import { helperName } from '../children.ts';
 import type { CreateEffect } from '../effects.ts';

@@ -1,4 +1,5 @@
-import { type KubeObject, keyOf, type ObjectMeta, type Pod, type PodContainer, type Stored } from './objects.ts';
+import { type KubeObject, keyOf, type ObjectMeta, type Stored } from './objects.ts';
+import type { Pod, PodContainer } from './pod.ts';
 
 /** Which claims pods write to. A pod that only reads the source does not disturb a clone (cdi-behaviour 3.2, "Use rule"). */
 

@@ -11,7 +11,6 @@ import type {
   ObjectRef,
   PersistentVolume,
   PersistentVolumeClaim,
-  Pod,
   ResourceQuota,
   Secret,
   StorageClass,
@@ -22,6 +21,7 @@ import type {
   VolumeSnapshotContent,
   WebhookConfiguration,
 } from '../api/objects.ts';
+import type { Pod } from '../api/pod.ts';
 
 /** One row for each kind that we talk to the API server about; everything that needs a path takes a row, never a string. */
 export interface Resource<T extends KubeObject> {

@@ -1,4 +1,4 @@
-import type { Toleration } from '../api/objects.ts';
+import type { Toleration } from '../api/pod.ts';
 import { isQuantity, parseQuantity } from '../api/quantity.ts';
 
 /** The kinds of values that a setting can have: how each is read from text and described to people. */

@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PersistentVolumeClaim, Pod } from '../../shared/api/objects.ts';
+import type { PersistentVolumeClaim } from '../../shared/api/objects.ts';
+import type { Pod } from '../../shared/api/pod.ts';
 import { ensureAssets } from './cluster/assets.ts';
 import { socketOf } from './cluster/driver.ts';
 import { shortNameOf } from './cluster/drivers.ts';

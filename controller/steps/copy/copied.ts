@@ -1,5 +1,6 @@
 import { annotations } from '../../../shared/api/names.ts';
-import { keyOf, type PersistentVolumeClaim, type Pod, type Stored } from '../../../shared/api/objects.ts';
+import { keyOf, type PersistentVolumeClaim, type Stored } from '../../../shared/api/objects.ts';
+import type { Pod } from '../../../shared/api/pod.ts';
 import { pods } from '../../../shared/kube/resource.ts';
 import { copyPodsOf } from '../../children.ts';
 import { type Copied, writeCopied } from '../../copy/record.ts';

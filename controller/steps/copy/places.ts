@@ -1,4 +1,5 @@
-import type { Pod, Stored } from '../../../shared/api/objects.ts';
+import type { Stored } from '../../../shared/api/objects.ts';
+import type { Pod } from '../../../shared/api/pod.ts';
 import { pods } from '../../../shared/kube/resource.ts';
 import { avoidedBy } from '../../copy/places.ts';
 import { unschedulable } from '../../copy/verdict.ts';

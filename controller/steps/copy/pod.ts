@@ -11,7 +11,8 @@ import {
 } from '../../../shared/api/copy.ts';
 import { contentTypeOf, type DataVolume } from '../../../shared/api/datavolume.ts';
 import { annotations, labels } from '../../../shared/api/names.ts';
-import type { PersistentVolumeClaim, Pod, PodContainer, Stored, VolumeMode } from '../../../shared/api/objects.ts';
+import type { PersistentVolumeClaim, Stored, VolumeMode } from '../../../shared/api/objects.ts';
+import type { Pod, PodContainer } from '../../../shared/api/pod.ts';
 import { parseQuantity } from '../../../shared/api/quantity.ts';
 import { apiVersionOf, pods } from '../../../shared/kube/resource.ts';
 import { copyKeyName, copyPodName, exportPodName } from '../../children.ts';

@@ -1,4 +1,5 @@
-import type { Pod, Stored } from '../../../shared/api/objects.ts';
+import type { Stored } from '../../../shared/api/objects.ts';
+import type { Pod } from '../../../shared/api/pod.ts';
 import { claims, pods } from '../../../shared/kube/resource.ts';
 import type { Pending } from '../../copy/verdict.ts';
 import type { Observed } from '../../observed.ts';

@@ -54,7 +54,7 @@ async function eventsAbout(source: string, count: number): Promise<readonly Foun
 
 const occurrences = (found: readonly Found[]): number =>
   found.reduce((sum, { series }) => sum + (series?.count ?? 1), 0);
-const placesOf = (found: readonly Found[]): string[] =>
+const namespacesOf = (found: readonly Found[]): string[] =>
   found.map(({ metadata }) => metadata.namespace ?? '').toSorted();
 const from = (source: string) => ({ source: { pvc: { namespace: 'golden', name: source } } });
 const isEventWrite = ({ method, path }: { method: string; path: string }): boolean =>
@@ -74,7 +74,7 @@ describe('a create that was denied', () => {
     const { code } = await create(cluster, 'tenant-b', clone({ namespace: 'tenant-b', name: 'once' }, from('one')));
     expect(code).toBe(1);
     const found = await eventsAbout('one', 3);
-    expect(placesOf(found)).toEqual([system, 'golden', 'tenant-b']);
+    expect(namespacesOf(found)).toEqual([system, 'golden', 'tenant-b']);
     expect(occurrences(found)).toBe(3);
     for (const event of found) {
       expect(event).toMatchObject({ reason: 'CloneDenied', type: 'Warning', action: 'Authorize' });
@@ -247,7 +247,7 @@ describe('a namespace that does not take its event', () => {
     const before = await metric(webhook, 'clonegate_events_redirected_total', { cause: 'not-found' });
     await caller.review('/validate', reviewOf({ source: 'homeless', namespace: 'nowhere' }));
     const found = await eventsAbout('homeless', 3);
-    expect(placesOf(found)).toEqual([system, system, 'golden']);
+    expect(namespacesOf(found)).toEqual([system, system, 'golden']);
     expect((await metric(webhook, 'clonegate_events_redirected_total', { cause: 'not-found' })) - before).toBe(1);
   });
 });

@@ -5,10 +5,10 @@ import {
   keyOf,
   type PersistentVolume,
   type PersistentVolumeClaim,
-  type Pod,
   type Stored,
   type VolumeSnapshot,
 } from '../../../shared/api/objects.ts';
+import type { Pod } from '../../../shared/api/pod.ts';
 import { formatQuantity, parseQuantity } from '../../../shared/api/quantity.ts';
 import {
   claims,

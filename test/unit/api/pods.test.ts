@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Pod, Stored } from '../../../shared/api/objects.ts';
+import type { Stored } from '../../../shared/api/objects.ts';
+import type { Pod } from '../../../shared/api/pod.ts';
 import { claimsUsedBy, claimsWrittenBy, useOf, writtenBy } from '../../../shared/api/pods.ts';
 import { pod } from '../controller/world.ts';
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { childrenOf, hasSnapshot, needsSnapshot } from '../../../controller/belongings.ts';
 import { childLabels, copyPodName, exportPodName, restoredName } from '../../../controller/children.ts';
 import { annotations } from '../../../shared/api/names.ts';
-import type { Pod, Stored } from '../../../shared/api/objects.ts';
+import type { Stored } from '../../../shared/api/objects.ts';
+import type { Pod } from '../../../shared/api/pod.ts';
 import { elsewhere, filled, helper, taken, temporary, waiting } from './steps/elsewhere.ts';
 import { meta, uid, volume, type World, world } from './world.ts';
 

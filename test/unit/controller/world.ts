@@ -10,10 +10,10 @@ import type {
   ObjectMeta,
   OwnerReference,
   PersistentVolumeClaim,
-  Pod,
   StorageClass,
   Stored,
 } from '../../../shared/api/objects.ts';
+import type { Pod } from '../../../shared/api/pod.ts';
 import { encodeRecord } from '../../../shared/decision/record.ts';
 import { copyPolicy, perNode } from '../../support/build/copies.ts';
 import { FakeClock } from '../../support/clock.ts';

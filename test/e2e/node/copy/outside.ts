@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Pod, Stored } from '../../../../shared/api/objects.ts';
+import type { Stored } from '../../../../shared/api/objects.ts';
+import type { Pod } from '../../../../shared/api/pod.ts';
 import { cgroupMounts } from '../../../support/cluster/node/cgroups.ts';
 import { isErrno } from '../../../support/csi/errors.ts';
 

@@ -1,7 +1,8 @@
 import { copyPodName } from '../../../../controller/children.ts';
 import type { DataVolume } from '../../../../shared/api/datavolume.ts';
 import { annotations, labels } from '../../../../shared/api/names.ts';
-import type { Pod, Stored, VolumeMode } from '../../../../shared/api/objects.ts';
+import type { Stored, VolumeMode } from '../../../../shared/api/objects.ts';
+import type { Pod } from '../../../../shared/api/pod.ts';
 import type { StampKeyFiles } from '../../../../shared/trust/keys.ts';
 import { stampedClone } from '../../../support/build/clones.ts';
 import { createClaim } from '../../../support/claims.ts';

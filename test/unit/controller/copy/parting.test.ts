@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { partingOf } from '../../../../controller/copy/parting.ts';
 import { annotations } from '../../../../shared/api/names.ts';
-import type { Pod, PodCondition } from '../../../../shared/api/objects.ts';
+import type { Pod, PodCondition } from '../../../../shared/api/pod.ts';
 import { copyPolicy } from '../../../support/build/copies.ts';
 
 const since = Date.parse('2026-01-02T03:04:05Z');

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { copyPodName, temporaryName } from '../../../../controller/children.ts';
 import { writeRecord } from '../../../../controller/copy/record.ts';
 import { annotations } from '../../../../shared/api/names.ts';
-import type { PodStatus } from '../../../../shared/api/objects.ts';
+import type { PodStatus } from '../../../../shared/api/pod.ts';
 import { claims, dataVolumes, pods } from '../../../../shared/kube/resource.ts';
 import { stampedClone } from '../../../support/build/clones.ts';
 import { key, keys, ref, Scene, signal, start, wanted } from '../scene.ts';

@@ -4,7 +4,7 @@ import { meansOf } from '../../../../controller/steps/copy/network.ts';
 import { type CopyPlan, copyPod, exportPod, importPod, roleOf } from '../../../../controller/steps/copy/pod.ts';
 import { copyArguments, copyProgram, exportCapabilities } from '../../../../shared/api/copy.ts';
 import { annotations, labels } from '../../../../shared/api/names.ts';
-import type { Pod } from '../../../../shared/api/objects.ts';
+import type { Pod } from '../../../../shared/api/pod.ts';
 import { claimsWrittenBy } from '../../../../shared/api/pods.ts';
 import { copyPolicy } from '../../../support/build/copies.ts';
 import { claim, uid, type VolumeOptions, volume } from '../world.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { exportVerdictOn, verdictOn } from '../../../../controller/copy/verdict.ts';
 import { copyFailures } from '../../../../shared/api/copy.ts';
-import type { ObjectMeta, PodStatus } from '../../../../shared/api/objects.ts';
+import type { ObjectMeta } from '../../../../shared/api/objects.ts';
+import type { PodStatus } from '../../../../shared/api/pod.ts';
 import { isReasonCode } from '../../../../shared/api/reasons.ts';
 
 const on = (status: PodStatus, metadata: ObjectMeta = {}) => verdictOn({ metadata, status });

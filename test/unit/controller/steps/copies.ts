@@ -2,13 +2,8 @@ import { childLabels, copyPodName, temporaryName } from '../../../../controller/
 import { type CopyRecord, writeCopied, writeRecord } from '../../../../controller/copy/record.ts';
 import { plan } from '../../../../controller/planner.ts';
 import { annotations } from '../../../../shared/api/names.ts';
-import type {
-  PersistentVolumeClaim,
-  Pod,
-  PodStatus,
-  Stored,
-  VolumeSnapshotContent,
-} from '../../../../shared/api/objects.ts';
+import type { PersistentVolumeClaim, Stored, VolumeSnapshotContent } from '../../../../shared/api/objects.ts';
+import type { Pod, PodStatus } from '../../../../shared/api/pod.ts';
 import {
   type ClaimOptions,
   claim,

@@ -5,7 +5,8 @@ import { childLabels, copyPodName, exportPodName, temporaryName } from '../../..
 import { plan } from '../../../../controller/planner.ts';
 import { cleanUp } from '../../../../controller/steps/cleanup.ts';
 import { annotations, labels } from '../../../../shared/api/names.ts';
-import type { Pod, PodStatus, Stored } from '../../../../shared/api/objects.ts';
+import type { Stored } from '../../../../shared/api/objects.ts';
+import type { Pod, PodStatus } from '../../../../shared/api/pod.ts';
 import { created, meta, now, uid } from '../world.ts';
 import {
   all,

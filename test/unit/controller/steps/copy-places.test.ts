@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { childLabels, copyPodName } from '../../../../controller/children.ts';
 import { annotations, finalizer } from '../../../../shared/api/names.ts';
-import type { PodStatus } from '../../../../shared/api/objects.ts';
+import type { PodStatus } from '../../../../shared/api/pod.ts';
 import { created, meta, uid, volume } from '../world.ts';
 import { all, blank, type Change, golden, next, withClaims } from './copies.ts';
 import { waiting } from './elsewhere.ts';

@@ -6,7 +6,8 @@ import { holdsBytes } from '../../../../controller/origin.ts';
 import { plan } from '../../../../controller/planner.ts';
 import { cleanUp } from '../../../../controller/steps/cleanup.ts';
 import { annotations } from '../../../../shared/api/names.ts';
-import type { PersistentVolumeClaim, PodStatus, Stored } from '../../../../shared/api/objects.ts';
+import type { PersistentVolumeClaim, Stored } from '../../../../shared/api/objects.ts';
+import type { PodStatus } from '../../../../shared/api/pod.ts';
 import { claim, created, now, observed, pod, target, uid, valid, volume, type World, world } from '../world.ts';
 import {
   all,

@@ -5,10 +5,10 @@ import type {
   ObjectMeta,
   PersistentVolume,
   PersistentVolumeClaim,
-  Pod,
   Stored,
   VolumeSnapshot,
 } from '../../../../shared/api/objects.ts';
+import type { Pod } from '../../../../shared/api/pod.ts';
 import {
   type ClaimOptions,
   claim,
