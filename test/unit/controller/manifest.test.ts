@@ -46,6 +46,7 @@ test('the controller may do in the whole cluster what it does, and no more', () 
       'delete persistentvolumeclaims',
       'delete pods',
       'delete snapshot.storage.k8s.io/volumesnapshots',
+      'get cdi.kubevirt.io/datavolumes',
       'get events.k8s.io/events',
       'get namespaces',
       'get persistentvolumeclaims',
