@@ -21,7 +21,7 @@ export function createSweeper(type: Generation, every: number): (used: number) =
 }
 
 /** Bytes. */
-const stretch = 1 << 21;
+const stretch = 1 << 20;
 
 /** Of a stream whose pieces only go through this program. */
 export function sweepBehind(stream: Readable): void {

@@ -16,9 +16,9 @@ import { rotated } from './stats.ts';
 
 const gibibyte = 1024 * mebibyte;
 
-// What takes seconds is at the mercy of what the machine's disk does beside it, and so it is done more often than what takes many.
+// All of it is at the mercy of what the machine's disk does beside it, what takes seconds even more than what takes many.
 const full = {
-  rounds: { dense: 3, sparse: 7, small: 1 },
+  rounds: { dense: 5, sparse: 7, small: 1 },
   pods: 5,
   dense: 4 * gibibyte,
   sparse: 20 * gibibyte,
