@@ -4,7 +4,7 @@ import { copyKeys } from '../../shared/api/copy.ts';
 const length = 32;
 
 /**
- * The text of a new key that two pods know each other by, in the form that QEMU's `tls-creds-psk` reads.
+ * The text of a new key that two pods know each other by, in the form of GnuTLS's psktool.
  * @param random as many unpredictable bytes as are asked for.
  */
 export function createKey(random: (size: number) => Uint8Array): string {

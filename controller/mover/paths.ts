@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { copyKeys, copyPaths, diskImage, terminationLog } from '../../shared/api/copy.ts';
+import { copyKeys, copyPaths, copySockets, diskImage, terminationLog } from '../../shared/api/copy.ts';
 import type { Order, VolumeMode } from './arguments.ts';
 
 /** Where things are for one copy. */
@@ -9,6 +9,8 @@ export interface Paths {
   readonly destination: string;
   /** Folder with the key of two pods. */
   readonly keys: string;
+  /** Folder for sockets, in the export pod of a disk image. */
+  readonly sockets: string;
   readonly terminationLog: string;
 }
 
@@ -18,6 +20,7 @@ export function pathsOf({ sourceMode, destinationMode }: Order, root: string): P
     source: join(root, copyPaths.source[sourceMode]),
     destination: join(root, copyPaths.destination[destinationMode]),
     keys: join(root, copyKeys.folder),
+    sockets: join(root, copySockets),
     terminationLog: terminationLogAt(root),
   };
 }

@@ -11,14 +11,17 @@
 export const copyRoles = ['copy', 'export', 'import'] as const;
 export type CopyRole = (typeof copyRoles)[number];
 
-/** TCP, of the export pod: `nbd` where a disk image is read (IANA's number), `control` for all else. TLS on both, by the key alone. */
-export const copyPorts = { nbd: 10_809, control: 10_810 } as const;
+/** TCP, of the export pod. TLS by the key alone. */
+export const copyPort = 10_810;
 
 /**
- * Where the key of the two pods is in both: the line `clonegate:<64 hexadecimal digits>`, as QEMU wants it (`tls-creds-psk`). It has to be
+ * Where the key of the two pods is in both: the line `clonegate:<64 hexadecimal digits>`, as psktool of GnuTLS writes it. It has to be
  * readable for the user of the pod and for nobody else, and new for each try.
  */
 export const copyKeys = { folder: '/keys', file: 'keys.psk', user: 'clonegate' } as const;
+
+/** Folder that the export pod of a disk image can write to, in memory: qemu-nbd listens in it, for the program beside it. */
+export const copySockets = '/run/clonegate';
 
 /** Environment variable of the export pod that has its IP address, `status.podIP`: it listens there only. */
 export const podAddressVariable = 'POD_IP';

@@ -10,6 +10,7 @@ export interface Pod extends KubeObject {
       /** Has a claim of its own, called `<pod>-<volume>`. */
       readonly ephemeral?: object;
       readonly secret?: { readonly secretName: string; readonly defaultMode?: number };
+      readonly emptyDir?: { readonly medium?: 'Memory'; readonly sizeLimit?: string };
     }[];
     readonly containers?: readonly PodContainer[];
     readonly initContainers?: readonly PodContainer[];

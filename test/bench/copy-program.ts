@@ -16,13 +16,7 @@ export function asInImage(site: PodSite, { args, ...line }: CommandLine): Comman
   const flags = copyProgram.filter((argument) => argument.startsWith('--'));
   return {
     ...line,
-    env: { ...line.env, ...JSON.parse(process.env['XE'] ?? '{}') },
-    args: [
-      ...flags,
-
-      join(appOf(site), 'copy.mjs'),
-      ...args.slice(1),
-    ],
+    args: [...flags, join(appOf(site), 'copy.mjs'), ...args.slice(1)],
   };
 }
 

@@ -172,6 +172,7 @@ export const scopes: readonly Scope[] = [
     },
     tests: inMover('image-plan'),
   },
+  { file: 'controller/mover/peer/pump.ts', parts: functions, tests: inMover('pump') },
   {
     file: 'controller/mover/tree/plan.ts',
     parts: {

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { copyKeys, exportCapabilities, podAddressVariable } from '../../shared/api/copy.ts';
+import { copyKeys, copySockets, exportCapabilities, podAddressVariable } from '../../shared/api/copy.ts';
 import { run } from './csi/command.ts';
 import type { Pod, PodSite, Running, StartOptions, Volume } from './mover.ts';
 
@@ -20,6 +20,7 @@ export async function makePair(site: PodSite, source: Volume, destination: Volum
   const importer = await site.pod(source, destination, ['destination']);
   const key = randomBytes(32);
   for (const pod of [exporter, importer]) await giveKey(pod, key);
+  await giveRoom(exporter);
   // Others may test on this machine as well, and the ports are always the same.
   const address = `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
   return { exporter, importer, address, args: ['--role=import', `--peer=${address}`] };
@@ -31,6 +32,13 @@ export async function giveKey({ root }: Pod, key: Buffer): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, copyKeys.file), `${copyKeys.user}:${key.toString('hex')}\n`);
   await run('sh', '-c', 'chown 0:107 "$1"; chmod 440 "$1"', 'sh', join(folder, copyKeys.file));
+}
+
+/** As an emptyDir is for fsGroup 107. */
+async function giveRoom({ root }: Pod): Promise<void> {
+  const folder = join(root, copySockets);
+  await mkdir(folder, { recursive: true });
+  await run('sh', '-c', 'chown 0:107 "$1"; chmod 2777 "$1"', 'sh', folder);
 }
 
 /** Starts the exporter. The importer waits for it by itself. */

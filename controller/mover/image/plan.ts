@@ -1,4 +1,3 @@
-import { copyKeys, copyPorts } from '../../../shared/api/copy.ts';
 import type { Order } from '../arguments.ts';
 import { CopyError } from '../failure.ts';
 import type { Command } from '../tools.ts';
@@ -25,10 +24,8 @@ export interface Room {
 
 /** The source as the export pod hands it out. */
 export interface RemoteImage {
-  /** IP address of the pod. */
-  readonly address: string;
-  /** Folder with the key of both pods. */
-  readonly keys: string;
+  /** On this machine; a connection to it comes out at the pod's qemu-nbd. */
+  readonly port: number;
 }
 
 export type SourceFacts = ImageFacts | RemoteImage;
@@ -87,7 +84,7 @@ export function reservation(size: bigint): Command {
 export function conversion({ source, destination, order }: ImagePlan): Command {
   const { isDevice } = destination;
   const { preallocation, bandwidth } = order;
-  const from = 'address' in source ? remote(source) : local(source);
+  const from = 'port' in source ? remote(source) : local(source);
   const args = [
     'convert',
     '-p',
@@ -126,34 +123,28 @@ function cacheOf({ direct }: ImageFacts): string {
 /** Name by which qemu-nbd hands out the source. */
 const exportName = 'source';
 
-function remote({ address, keys }: RemoteImage): From {
+function remote({ port }: RemoteImage): From {
   const options = {
     driver: 'raw',
     'file.driver': 'nbd',
     'file.server.type': 'inet',
-    'file.server.host': address,
-    'file.server.port': copyPorts.nbd,
-    'file.tls-creds': 'key',
+    'file.server.host': '127.0.0.1',
+    'file.server.port': port,
     'file.export': exportName,
   };
   return {
-    args: ['--object', `${keyObject('client', keys)},username=${copyKeys.user}`, '--image-opts'],
+    args: ['--image-opts'],
     name: Object.entries(options)
       .map(([name, value]) => `${name}=${value}`)
       .join(','),
   };
 }
 
-/** The key as QEMU's programs are told of it: by the folder that it is in. Two commas stand for one in a name. */
-function keyObject(endpoint: 'server' | 'client', keys: string): string {
-  return `tls-creds-psk,id=key,endpoint=${endpoint},dir=${keys.replaceAll(',', ',,')}`;
-}
-
 /** Connections at once: one that is in use, one that looks, and some of a pod that is gone and that the kernel does not know of yet. */
 const mostConnections = 8;
 
-/** Hands out the tool's third descriptor, for reading, to who has the key, until it is ended. */
-export function serving(source: ImageFacts, { address, keys }: RemoteImage): Command {
+/** Hands out the tool's third descriptor, for reading, until it is ended. @param socket of Unix, to listen on. */
+export function serving(source: ImageFacts, socket: string): Command {
   return {
     program: 'qemu-nbd',
     args: [
@@ -162,12 +153,8 @@ export function serving(source: ImageFacts, { address, keys }: RemoteImage): Com
       `--shared=${mostConnections}`,
       '--format=raw',
       `--cache=${cacheOf(source)}`,
-      `--bind=${address}`,
-      `--port=${copyPorts.nbd}`,
+      `--socket=${socket}`,
       `--export-name=${exportName}`,
-      '--object',
-      keyObject('server', keys),
-      '--tls-creds=key',
       firstFile,
     ],
   };

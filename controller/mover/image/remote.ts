@@ -1,35 +1,14 @@
-import { copyPorts } from '../../../shared/api/copy.ts';
-import type { Context } from '../context.ts';
 import { CopyError } from '../failure.ts';
 import type { Peer } from '../peer/client.ts';
-import { knock, patiently } from '../peer/patience.ts';
 import type { Reader } from '../reading.ts';
 import type { OpenImage } from './files.ts';
 import type { ImageSource } from './source.ts';
 
-/** Milliseconds for the port of qemu-nbd, which listens already, to let us through: the other port did. */
-const patience = 20_000;
-
-/** The source in the export pod. @param size in bytes. @throws CopyError when there is no way to qemu-nbd. */
-export async function remoteImage(
-  size: bigint,
-  peer: Peer,
-  address: string,
-  { clock, signal, paths }: Context,
-): Promise<ImageSource> {
-  const port = copyPorts.nbd;
-  try {
-    await patiently(async () => await knock(address, port), { clock, signal, within: patience, pause: 250 });
-  } catch (error) {
-    signal.throwIfAborted();
-    const words = error instanceof Error ? error.message : String(error);
-    throw new CopyError('CopyPeerUnreachable', `port ${port} of the export pod cannot be reached: ${words}`, {
-      cause: error,
-    });
-  }
+/** The source in the export pod. @param size in bytes. @param port on this machine from which connections lead to its qemu-nbd. */
+export function remoteImage(size: bigint, peer: Peer, port: number): ImageSource {
   return {
     size,
-    facts: { address, keys: paths.keys },
+    facts: { port },
     files: [],
     verify: async (destination, reader) => await compare(peer, destination, size, reader),
     close: async () => await Promise.resolve(),

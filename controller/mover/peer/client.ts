@@ -1,12 +1,15 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { get, type RequestOptions } from 'node:https';
-import type { Duplex } from 'node:stream';
-import { copyPorts } from '../../../shared/api/copy.ts';
+import { isIPv6, type Socket, type SocketConstructorOpts } from 'node:net';
+import { addAbortSignal } from 'node:stream';
+import { type ConnectionOptions, connect } from 'node:tls';
+import { copyPort } from '../../../shared/api/copy.ts';
 import type { Context } from '../context.ts';
 import { CopyError } from '../failure.ts';
 import { clientTls } from './key.ts';
 import { patiently } from './patience.ts';
-import { calls, type Facts, longestLine, type Message, read } from './protocol.ts';
+import { calls, type Facts, longestLine, type Message, protocols, read, upgrade } from './protocol.ts';
+import type { Pump } from './pump.ts';
 
 /** Asks the export pod (protocol.ts). */
 export interface Peer {
@@ -14,8 +17,8 @@ export interface Peer {
   readonly lost: AbortSignal;
   facts(): Promise<Facts>;
   content(): AsyncGenerator<Message, undefined>;
-  /** A connection with rsync's daemon at the other end. */
-  rsync(): Promise<Duplex>;
+  /** A connection with the tool at the other end that hands out a source of this kind, read through the pump. */
+  connect(kind: Facts['kind'], pump: Pump): Promise<Socket>;
   close(): void;
 }
 
@@ -51,7 +54,7 @@ export async function connectPeer(options: PeerOptions): Promise<Peer> {
     lost: lost.signal,
     facts: async () => await factsOf(line),
     content: () => messagesOf(line, calls.content),
-    rsync: async () => await upgrade(line),
+    connect: async (kind, pump) => await connectTool(line, kind, pump),
     close: () => closed.abort(),
   };
 }
@@ -115,16 +118,42 @@ async function ask(line: Line, path: string, quiet: number): Promise<IncomingMes
   });
 }
 
-async function upgrade(line: Line): Promise<Duplex> {
-  return await new Promise((resolve, reject) => {
-    const request = send(line, calls.rsync, { connection: 'Upgrade', upgrade: 'rsync' }, reject);
-    request.once('response', () => request.destroy(nonsense(line)));
-    request.once('upgrade', (_, connection, head) => {
-      connection.setTimeout(0);
-      if (head.length > 0) connection.unshift(head);
-      resolve(connection);
-    });
+/** Not by an HTTP client: its sockets cannot be read in another way than theirs. */
+async function connectTool(line: Line, kind: Facts['kind'], pump: Pump): Promise<Socket> {
+  const { address, key, signal } = line;
+  const options: ConnectionOptions & Pick<SocketConstructorOpts, 'onread'> = {
+    ...clientTls(key),
+    host: address,
+    port: copyPort,
+    // Node's documentation has it, its types have not.
+    onread: pump.onread,
+  };
+  const socket = connect(options);
+  addAbortSignal(signal, socket);
+  // So that the end of a machine is noticed on connections that are silent for long.
+  socket.setKeepAlive(true, answerTimeout);
+  socket.setNoDelay(true);
+  socket.setTimeout(answerTimeout, () => socket.destroy(new Error('it does not answer')));
+  const broken = new Promise<never>((_, reject) => {
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('it hung up')));
   });
+  broken.catch(() => undefined);
+  const wanted = upgrade.answer(protocols[kind]);
+  socket.write(upgrade.request(protocols[kind], hostOf(address)));
+  try {
+    const answer = await Promise.race([pump.first(wanted.length), broken]);
+    if (answer.toString('latin1') !== wanted) throw nonsense(line);
+  } catch (error) {
+    socket.destroy();
+    throw unreachable(line, error);
+  }
+  socket.setTimeout(0);
+  return socket;
+}
+
+function hostOf(address: string): string {
+  return isIPv6(address) ? `[${address}]` : address;
 }
 
 function send(
@@ -137,7 +166,7 @@ function send(
   const request = get({
     ...clientTls(key),
     host: address,
-    port: copyPorts.control,
+    port: copyPort,
     path,
     headers,
     signal,

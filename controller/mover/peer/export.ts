@@ -26,8 +26,7 @@ export async function exportSource(
       retry: false,
     });
   const key = await readKey(context.paths.keys);
-  const offering =
-    order.content === 'archive' ? offerTree(order, context, folder) : offerImage(order, context, address);
+  const offering = order.content === 'archive' ? offerTree(order, context, folder) : offerImage(order, context);
   // Whoever asks is told of its failure, and so is who waits for it below.
   offering.catch(() => undefined);
   const server = await startServer({ address, key, offering, clock, log });

@@ -1,4 +1,4 @@
-import { copyPorts } from '../../../shared/api/copy.ts';
+import { copyPort } from '../../../shared/api/copy.ts';
 import type { Order } from '../arguments.ts';
 import type { Context, Copied } from '../context.ts';
 import { CopyError } from '../failure.ts';
@@ -30,23 +30,25 @@ export async function importSource(order: Order, context: Context): Promise<Copi
   }
 }
 
+const contents = { image: 'kubevirt', tree: 'archive' } as const;
+
 async function copyFrom(peer: Peer, order: Order, context: Context): Promise<Copied> {
   const facts = await peer.facts();
-  if (facts.kind === 'image' && order.content === 'kubevirt')
-    return await copyImage(order, context, await remoteImage(facts.size, peer, order.peer, context));
-  if (facts.kind !== 'tree' || order.content !== 'archive')
+  if (contents[facts.kind] !== order.content)
     throw new CopyError('CopyToolFailed', `the export pod hands out another content than ${order.content}`, {
       retry: false,
     });
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   const tunnel = await openTunnel(
-    async () => await peer.rsync(),
+    async (pump) => await peer.connect(facts.kind, pump),
     (error) => failed.abort(error),
   );
   try {
     const within = { ...context, signal, tools: createTools(signal, context.clock) };
-    return await copyTree(order, within, remoteTree(facts, peer, tunnel.port));
+    return facts.kind === 'image'
+      ? await copyImage(order, within, remoteImage(facts.size, peer, tunnel.port))
+      : await copyTree(order, within, remoteTree(facts, peer, tunnel.port));
   } finally {
     tunnel.close();
   }
@@ -69,8 +71,9 @@ async function causeOf(error: unknown, { lost }: Peer, order: Order, { clock, si
   }
 }
 
-async function listens({ peer, content }: Order): Promise<boolean> {
-  const ports = content === 'kubevirt' ? [copyPorts.control, copyPorts.nbd] : [copyPorts.control];
-  const knocks = await Promise.allSettled(ports.map(async (port) => await knock(peer, port)));
-  return knocks.every(({ status }) => status === 'fulfilled');
+async function listens({ peer }: Order): Promise<boolean> {
+  return await knock({ host: peer, port: copyPort }).then(
+    () => true,
+    () => false,
+  );
 }

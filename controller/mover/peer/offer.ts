@@ -6,8 +6,8 @@ export interface Offer {
   readonly facts: Facts;
   /** Reads it again. @throws CopyError when that fails. */
   content(): AsyncGenerator<Message, unknown>;
-  /** Has rsync at the other end of a connection, until it ends; absent where that is not how it is read. */
-  readonly relay?: (connection: Duplex) => Promise<void>;
+  /** Has the tool that hands it out at the other end of a connection, until that ends. */
+  relay(connection: Duplex): Promise<void>;
   /** Rejects when it is not to be read any longer. */
   readonly over: Promise<never>;
   /** Lets go of the source. */

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type NetConnectOpts } from 'node:net';
 import type { Context } from '../context.ts';
 
 /** Waiting for somebody who is about to listen. */
@@ -35,13 +35,13 @@ export async function patiently<T>(
 const connectTimeout = 5000;
 
 /** Opens a connection, and closes it. @throws Error when nobody listens there. */
-export async function knock(host: string, port: number): Promise<void> {
+export async function knock(door: NetConnectOpts): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const socket = connect({ host, port, timeout: connectTimeout }, () => {
+    const socket = connect({ ...door, timeout: connectTimeout }, () => {
       socket.destroy();
       resolve();
     });
-    socket.once('timeout', () => socket.destroy(new Error(`no answer from port ${port}`)));
+    socket.once('timeout', () => socket.destroy(new Error('no answer')));
     socket.once('error', reject);
   });
 }

@@ -6,8 +6,8 @@ import type { Survey } from '../tree/survey.ts';
 
 /**
  * What the two pods of a copy say to each other over HTTPS. The one with the destination asks, by GET; the answer is a message of JSON per
- * line, and its last one is `end` or `failed`: what ends without was cut off. The one request of another kind, {@link calls.rsync}, is an
- * upgrade (RFC 9110, 7.8): the connection is rsync's from then on.
+ * line, and its last one is `end` or `failed`: what ends without was cut off. The one request of another kind, {@link calls.source}, is an
+ * upgrade (RFC 9110, 7.8): the connection is that of a tool from then on, and speaks its {@link protocols protocol}.
  */
 export const calls = {
   /** `alive` every few seconds, until the source is not handed out any longer. */
@@ -16,8 +16,20 @@ export const calls = {
   facts: '/facts',
   /** It is read again: a `mark` every now and then of an image, an `entry` for each of a tree. */
   content: '/content',
-  rsync: '/rsync',
+  source: '/source',
 } as const;
+
+/** By which a source is read: QEMU's of a disk image, rsync's of a tree. Neither encrypts anything here. */
+export const protocols = { image: 'nbd', tree: 'rsync' } as const;
+type Protocol = (typeof protocols)[Facts['kind']];
+
+/** The request for an upgrade, and the one answer to it that lets a tool speak. */
+export const upgrade = {
+  request: (protocol: Protocol, host: string) =>
+    `GET ${calls.source} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+  answer: (protocol: Protocol) =>
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+};
 
 /** What the source is. */
 export type Facts =

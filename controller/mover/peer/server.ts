@@ -3,12 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { type Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { copyPorts } from '../../../shared/api/copy.ts';
+import { copyPort } from '../../../shared/api/copy.ts';
 import type { Context } from '../context.ts';
 import { type CopyError, fromErrno } from '../failure.ts';
 import { serverTls } from './key.ts';
 import type { Offer } from './offer.ts';
-import { calls, type Message, write } from './protocol.ts';
+import { calls, type Message, protocols, upgrade, write } from './protocol.ts';
 
 /** Answers the other pod of the copy (protocol.ts), and nobody else. */
 
@@ -60,8 +60,8 @@ export async function startServer({ address, key, offering, clock, log }: Server
   });
   server.on('upgrade', (request, connection, head) => {
     join(offering, request, connection, head).catch((error: unknown) => {
-      log.info({ err: error }, 'A connection of rsync ended before it was done');
-      // After what rsync has said last, which may still be under way.
+      log.info({ err: error }, 'A connection to the source ended before it was done');
+      // After what the tool has said last, which may still be under way.
       connection.end();
     });
   });
@@ -78,12 +78,11 @@ export async function startServer({ address, key, offering, clock, log }: Server
 }
 
 async function listen(server: Server, address: string): Promise<void> {
-  const port = copyPorts.control;
   try {
-    server.listen({ host: address, port });
+    server.listen({ host: address, port: copyPort });
     await once(server, 'listening');
   } catch (error) {
-    throw fromErrno(error, `listening on port ${port} of ${address}`);
+    throw fromErrno(error, `listening on port ${copyPort} of ${address}`);
   }
 }
 
@@ -145,12 +144,13 @@ async function join(
   connection: Duplex,
   head: Buffer,
 ): Promise<void> {
-  const { relay } = await offering;
-  if (relay === undefined || url !== calls.rsync || headers.upgrade !== 'rsync') {
+  const offer = await offering;
+  const protocol = protocols[offer.facts.kind];
+  if (url !== calls.source || headers.upgrade !== protocol) {
     connection.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
     return;
   }
   if (head.length > 0) connection.unshift(head);
-  connection.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: rsync\r\n\r\n');
-  await relay(connection);
+  connection.write(upgrade.answer(protocol));
+  await offer.relay(connection);
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { sweepBehind } from '../sweeping.ts';
+import { createPump, type Pump } from './pump.ts';
 
 /** Connections to a port of this pod come out somewhere else. */
 export interface Tunnel {
@@ -9,12 +9,16 @@ export interface Tunnel {
   close(): void;
 }
 
-/** @param connect to where they come out. @param onError told when there is no way through. */
-export async function openTunnel(connect: () => Promise<Duplex>, onError: (error: unknown) => void): Promise<Tunnel> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
+/** @param connect to where they come out, by a socket that is read through the pump. @param onError told when there is no way through. */
+export async function openTunnel(
+  connect: (pump: Pump) => Promise<Socket>,
+  onError: (error: unknown) => void,
+): Promise<Tunnel> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (near) => {
     near.on('error', () => undefined);
-    connect().then(
-      (far) => join(near, far),
+    const pump = createPump();
+    connect(pump).then(
+      async (far) => await relay(far, pump, near),
       (error: unknown) => {
         onError(error);
         near.destroy();
@@ -29,11 +33,18 @@ export async function openTunnel(connect: () => Promise<Duplex>, onError: (error
   return { port, close: () => void server.close() };
 }
 
-function join(near: Socket, far: Duplex): void {
-  far.on('error', () => near.destroy());
-  far.once('close', () => near.destroySoon());
-  near.once('close', () => far.destroy());
-  near.pipe(far);
-  sweepBehind(far);
-  far.pipe(near);
+/** What one sends the other gets, until either has gone. @param much sends what there is much of, and is read through the pump. */
+export async function relay(much: Socket, pump: Pump, little: Duplex): Promise<void> {
+  const gone = Promise.all([closed(much), closed(little)]);
+  much.on('error', () => little.destroy());
+  little.on('error', () => much.destroy());
+  much.once('close', () => little.end());
+  little.once('close', () => much.destroy());
+  pump.start(much, little);
+  little.pipe(much);
+  await gone;
+}
+
+async function closed(stream: Duplex): Promise<void> {
+  if (!stream.closed) await new Promise<void>((resolve) => stream.once('close', resolve));
 }

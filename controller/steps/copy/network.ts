@@ -1,4 +1,4 @@
-import { copyKeys, copyPorts } from '../../../shared/api/copy.ts';
+import { copyKeys, copyPort } from '../../../shared/api/copy.ts';
 import { labels } from '../../../shared/api/names.ts';
 import type { NetworkPolicy } from '../../../shared/api/network-policy.ts';
 import type { ObjectMeta, PersistentVolumeClaim, Secret, Stored } from '../../../shared/api/objects.ts';
@@ -35,7 +35,7 @@ function policyFor({ volume, to }: CopyPlan, role: Role, other: Role): CreateEff
   const podsOf = (of: Role) => ({
     podSelector: { matchLabels: { ...childLabels(volume.metadata.uid), [labels.copyRole]: of } },
   });
-  const ports = Object.values(copyPorts).map((port) => ({ protocol: 'TCP', port }) as const);
+  const ports = [{ protocol: 'TCP', port: copyPort }] as const;
   const object: NetworkPolicy = {
     apiVersion: apiVersionOf(networkPolicies),
     kind: networkPolicies.kind,

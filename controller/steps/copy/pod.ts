@@ -5,6 +5,7 @@ import {
   copyKeys,
   copyPaths,
   copyProgram,
+  copySockets,
   exportCapabilities,
   podAddressVariable,
   qemuId,
@@ -101,8 +102,16 @@ export function roleOf({ metadata }: Pod): CopyRole {
 
 type Volumes = NonNullable<NonNullable<Pod['spec']>['volumes']>;
 const keys = 'keys';
+const sockets = 'sockets';
 
-function volumesOf({ from, to }: CopyPlan, { role, has }: Part): Volumes {
+/** Whether qemu-nbd is in it: all else that a pod does, it does without a place of its own to write to. */
+function listens({ volume }: CopyPlan, { role }: Part): boolean {
+  return role === 'export' && contentTypeOf(volume) === 'kubevirt';
+}
+
+function volumesOf(plan: CopyPlan, part: Part): Volumes {
+  const { from, to } = plan;
+  const { role, has } = part;
   const all = {
     // Nobody can write to it through this pod, be it a folder or a device.
     source: { name: 'source', persistentVolumeClaim: { claimName: from.metadata.name, readOnly: true } },
@@ -110,7 +119,11 @@ function volumesOf({ from, to }: CopyPlan, { role, has }: Part): Volumes {
   };
   // For the user and the group of the pod.
   const secret = { secretName: copyKeyName(to.metadata.uid), defaultMode: 0o440 };
-  return [...has.map((name) => all[name]), ...(role === 'copy' ? [] : [{ name: keys, secret }])];
+  return [
+    ...has.map((name) => all[name]),
+    ...(role === 'copy' ? [] : [{ name: keys, secret }]),
+    ...(listens(plan, part) ? [{ name: sockets, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } as const }] : []),
+  ];
 }
 
 /** A sidecar could only keep it from ending, or from being reached; and a node that is taken away in the middle costs all of the work. */
@@ -153,6 +166,7 @@ function containerOf(plan: CopyPlan, part: Part): PodContainer {
       .filter(({ mode }) => mode === 'Filesystem')
       .map(({ name, paths, readOnly }) => ({ name, mountPath: paths.Filesystem, readOnly })),
     ...(part.role === 'copy' ? [] : [{ name: keys, mountPath: copyKeys.folder, readOnly: true }]),
+    ...(listens(plan, part) ? [{ name: sockets, mountPath: copySockets, readOnly: false }] : []),
   ];
   const address = { name: podAddressVariable, valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } };
   return {

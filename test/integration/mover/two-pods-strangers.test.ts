@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { issueAuthority } from '../../../certs/issue.ts';
-import { copyKeys, copyPorts } from '../../../shared/api/copy.ts';
+import { connectPeer } from '../../../controller/mover/peer/client.ts';
+import { readKey } from '../../../controller/mover/peer/key.ts';
+import { createPump } from '../../../controller/mover/peer/pump.ts';
+import { copyKeys, copyPort, copySockets } from '../../../shared/api/copy.ts';
 import { type Clock, systemClock } from '../../../shared/process/clock.ts';
+import { createLogger } from '../../../shared/process/log.ts';
 import { until } from '../../support/cluster/until.ts';
 import { run } from '../../support/csi/command.ts';
 import { mebibyte, openSite, type PodSite, type Running, type Volume, writeImage } from '../../support/mover.ts';
@@ -16,7 +21,6 @@ import { giveKey, makePair, type Pair, startExport, stop } from '../../support/m
 /** Who does not have the key of a copy: at either end, by whatever means. */
 
 const kubevirt = '--content=kubevirt';
-const ports = Object.entries(copyPorts);
 
 let site: PodSite;
 let source: Volume;
@@ -31,14 +35,13 @@ beforeAll(async () => {
   await writeImage(source.path, 8 * mebibyte);
   pair = await makePair(site, source, destination);
   exporting = startExport(site, pair, [kubevirt]);
-  for (const [name, port] of ports)
-    await until(`the export to listen on ${name}`, async () => await listens(pair.address, port));
+  await until('the export to listen', async () => await listens(pair.address));
 });
 
 afterAll(async () => await site?.close());
 
-async function listens(host: string, port: number): Promise<boolean> {
-  const socket = connect({ host, port });
+async function listens(host: string): Promise<boolean> {
+  const socket = connect({ host, port: copyPort });
   try {
     await once(socket, 'connect');
     return true;
@@ -50,13 +53,10 @@ async function listens(host: string, port: number): Promise<boolean> {
 }
 
 describe('an export', () => {
-  test.each(ports)('tells who speaks plainly nothing of the source, on port %s', async (name, port) => {
-    const socket = connect({ host: pair.address, port });
+  test('tells who speaks plainly nothing at all', async () => {
+    const socket = connect({ host: pair.address, port: copyPort });
     socket.write('GET /facts HTTP/1.1\r\nHost: x\r\n\r\n');
-    const said = await text(socket).catch(() => '');
-    // qemu-nbd greets, and says no more before TLS.
-    if (name === 'nbd') expect(said).toMatch(/^NBDMAGIC/u);
-    expect(said.length).toBeLessThan(64);
+    expect(await text(socket).catch(() => '')).toBe('');
   });
 
   test.each<[string, SecureContextOptions & { readonly psk?: Buffer; readonly identity?: string }]>([
@@ -68,7 +68,7 @@ describe('an export', () => {
     const socket = connectTls({
       ...options,
       host: pair.address,
-      port: copyPorts.control,
+      port: copyPort,
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       ...(psk && { pskCallback: () => ({ psk, identity: copyKeys.user }) }),
@@ -76,15 +76,28 @@ describe('an export', () => {
     await expect(once(socket, 'secureConnect')).rejects.toThrow(/alert|handshake|socket/u);
   });
 
-  test('does not open its disk to qemu-img without the key, or with another', async () => {
-    const address = `driver=raw,file.driver=nbd,file.server.type=inet,file.server.host=${pair.address},file.server.port=${copyPorts.nbd},file.export=source`;
-    const { root } = await site.pod(source, destination, []);
-    await giveKey({ root, source, destination }, randomBytes(32));
-    const key = `tls-creds-psk,id=key,endpoint=client,username=${copyKeys.user},dir=${join(root, copyKeys.folder)}`;
-    await expect(run('qemu-img', 'info', '--image-opts', address)).rejects.toThrow('TLS');
-    await expect(
-      run('qemu-img', 'info', '--object', key, '--image-opts', `${address},file.tls-creds=key`),
-    ).rejects.toThrow('TLS');
+  test('listens nowhere else: its qemu-nbd has no network, and only its own user gets to it', async () => {
+    const socket = join(pair.exporter.root, copySockets, 'nbd');
+    await until('qemu-nbd to listen', async () => (await stat(socket).catch(() => undefined)) !== undefined);
+    // To connect takes the right to write.
+    expect((await stat(socket)).mode & 0o022).toBe(0);
+    const tool = (await run('cat', `/proc/${exporting.pid}/task/${exporting.pid}/children`)).trim();
+    const listening = (await run('ss', '-Hltnp')).split('\n');
+    const of = (pid: string): readonly string[] => listening.filter((line) => line.includes(`pid=${pid},`));
+    expect(of(String(exporting.pid)).map((line) => line.split(/\s+/u)[3])).toEqual([`${pair.address}:${copyPort}`]);
+    expect(await run('cat', `/proc/${tool}/comm`)).toBe('qemu-nbd');
+    expect(of(tool)).toEqual([]);
+  });
+
+  test('has a disk image for nobody who asks for a tree', async () => {
+    const [key, log] = [
+      await readKey(join(pair.importer.root, copyKeys.folder)),
+      createLogger({ level: 'silent', name: 'test' }),
+    ];
+    const signal = new AbortController().signal;
+    const peer = await connectPeer({ address: pair.address, key, clock: systemClock, signal, log });
+    await expect(peer.connect('tree', createPump())).rejects.toMatchObject({ reason: 'CopyPeerUnreachable' });
+    peer.close();
   });
 
   test('does all this with whoever has the key still, and has told nobody of it', async () => {
@@ -111,7 +124,7 @@ describe('an import', () => {
     return { two, copy: async () => (await site.copy(two.importer, [...two.args, kubevirt], clock)).result };
   };
   const listen = async (server: Server, host: string): Promise<void> => {
-    servers.push(server.listen({ host, port: copyPorts.control }));
+    servers.push(server.listen({ host, port: copyPort }));
     await once(server, 'listening');
   };
   const stranger = {
@@ -123,7 +136,7 @@ describe('an import', () => {
   test('tells who has another key nothing', async () => {
     const { two, copy } = await importFrom();
     const other = startExport(site, two, [kubevirt]);
-    await until('the export to listen', async () => await listens(two.address, copyPorts.control));
+    await until('the export to listen', async () => await listens(two.address));
     await giveKey(two.importer, randomBytes(32));
     expect(await copy()).toMatchObject(stranger);
     expect(await stop(other)).toBe(0);
@@ -143,7 +156,7 @@ describe('an import', () => {
     expect(await copy()).toEqual({
       outcome: 'failed',
       reason: 'CopyPeerUnreachable',
-      message: `the export pod at ${two.address} cannot be reached: connect ECONNREFUSED ${two.address}:${copyPorts.control}`,
+      message: `the export pod at ${two.address} cannot be reached: connect ECONNREFUSED ${two.address}:${copyPort}`,
       retry: true,
     });
   });

@@ -96,7 +96,7 @@ describe('who has the key', () => {
     const [signal, log] = [new AbortController().signal, createLogger({ level: 'silent', name: 'test' })];
     const peer = await connectPeer({ address: pair.address, key, clock: systemClock, signal, log });
     const tunnel = await openTunnel(
-      async () => await peer.rsync(),
+      async (pump) => await peer.connect('tree', pump),
       () => undefined,
     );
     origin = `rsync://127.0.0.1:${tunnel.port}/source/`;

@@ -94,8 +94,8 @@ export function describeApart(stageOf: () => Stage): void {
       expect(key).toMatchObject({ immutable: true, type: 'Opaque' });
       const found = await policies();
       expect(found.map(({ spec: { ingress = [], egress = [] } }) => [ingress, egress])).toEqual([
-        [[expect.objectContaining({ ports: portsOf(10_809, 10_810) })], []],
-        [[], [expect.objectContaining({ ports: portsOf(10_809, 10_810) })]],
+        [[expect.objectContaining({ ports: portsOf(10_810) })], []],
+        [[], [expect.objectContaining({ ports: portsOf(10_810) })]],
       ]);
 
       await golden.kubectl('delete', 'pod', running.get('export')?.metadata.name ?? '', '--wait=false');

@@ -89,9 +89,9 @@ describe('qemu-img', () => {
 });
 
 describe('an image of another pod', () => {
-  const remote = { address: 'fd00::7', keys: '/keys' };
+  test('is read by qemu-img as raw bytes of the one export, from this machine, whence a connection leads there', () => {
+    const remote = { port: 40_001 };
 
-  test('is read by qemu-img as raw bytes of the one export, with the key and in no other way', () => {
     const { args } = conversion({ source: remote, destination: file, order: { ...order, bandwidth: 7n } });
     expect(args).toEqual([
       'convert',
@@ -100,21 +100,19 @@ describe('an image of another pod', () => {
       '-O',
       'raw',
       '-W',
-      '--object',
-      'tls-creds-psk,id=key,endpoint=client,dir=/keys,username=clonegate',
       '--image-opts',
       '-t',
       'none',
       '--target-is-zero',
       '-r',
       '7',
-      'driver=raw,file.driver=nbd,file.server.type=inet,file.server.host=fd00::7,file.server.port=10809,file.tls-creds=key,file.export=source',
+      'driver=raw,file.driver=nbd,file.server.type=inet,file.server.host=127.0.0.1,file.server.port=40001,file.export=source',
       '/proc/self/fd/3',
     ]);
   });
 
-  test('is handed out by qemu-nbd for reading, at one address, with the key, until it is ended', () => {
-    expect(serving(file, remote)).toEqual({
+  test('is handed out by qemu-nbd for reading, at a socket of Unix, until it is ended', () => {
+    expect(serving(file, '/run/nbd')).toEqual({
       program: 'qemu-nbd',
       args: [
         '--read-only',
@@ -122,21 +120,12 @@ describe('an image of another pod', () => {
         '--shared=8',
         '--format=raw',
         '--cache=none',
-        '--bind=fd00::7',
-        '--port=10809',
+        '--socket=/run/nbd',
         '--export-name=source',
-        '--object',
-        'tls-creds-psk,id=key,endpoint=server,dir=/keys',
-        '--tls-creds=key',
         '/proc/self/fd/3',
       ],
     });
-    expect(serving({ ...file, direct: false }, remote).args).toContain('--cache=writeback');
-  });
-
-  test('has its key in a folder of any name', () => {
-    const { args } = serving(file, { ...remote, keys: '/a,dir=/b' });
-    expect(args).toContain('tls-creds-psk,id=key,endpoint=server,dir=/a,,dir=/b');
+    expect(serving({ ...file, direct: false }, '/run/nbd').args).toContain('--cache=writeback');
   });
 });
 
