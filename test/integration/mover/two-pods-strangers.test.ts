@@ -8,7 +8,8 @@ import { connect as connectTls, createServer as createTlsServer, type SecureCont
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { issueAuthority } from '../../../certs/issue.ts';
 import { connectPeer } from '../../../controller/mover/peer/client.ts';
-import { readKey } from '../../../controller/mover/peer/key.ts';
+import { clientTls, readKey } from '../../../controller/mover/peer/key.ts';
+import { upgrade } from '../../../controller/mover/peer/protocol.ts';
 import { createPump } from '../../../controller/mover/peer/pump.ts';
 import { copyKeys, copyPort, copySockets } from '../../../shared/api/copy.ts';
 import { type Clock, systemClock } from '../../../shared/process/clock.ts';
@@ -98,6 +99,21 @@ describe('an export', () => {
     const peer = await connectPeer({ address: pair.address, key, clock: systemClock, signal, log });
     await expect(peer.connect('tree', createPump())).rejects.toMatchObject({ reason: 'CopyPeerUnreachable' });
     peer.close();
+  });
+
+  test.each(['nbd', 'rsync'] as const)('outlives who asks for %s and breaks off at once', async (protocol) => {
+    const psk = await readKey(join(pair.importer.root, copyKeys.folder));
+    for (let time = 0; time < 20; time += 1) {
+      const raw = connect({ host: pair.address, port: copyPort });
+      const options = { ...clientTls(psk), socket: raw };
+      const socket = connectTls(options);
+      await once(socket, 'secureConnect');
+      socket.on('error', () => undefined);
+      socket.write(upgrade.request(protocol, pair.address));
+      if (time % 2 === 0) await once(socket, 'readable');
+      raw.resetAndDestroy();
+    }
+    expect(exporting.pid).toSatisfy((pid: number) => process.kill(pid, 0));
   });
 
   test('does all this with whoever has the key still, and has told nobody of it', async () => {
