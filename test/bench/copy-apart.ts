@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile, readlink } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { podAddressVariable } from '../../shared/api/copy.ts';
-import { until } from '../support/cluster/until.ts';
 import { run } from '../support/csi/command.ts';
 import { type CommandLine, type Pod, type PodSite, resultOf, type Side } from '../support/mover.ts';
 import { makePair } from '../support/mover-pair.ts';
+import { keepNetwork, withinNetwork } from '../support/network.ts';
 import type { CopyRun } from './copy-findings.ts';
 import { asInImage } from './copy-program.ts';
 import { type Measured, measuring } from './measure.ts';
@@ -17,7 +16,7 @@ export async function copyApart(site: PodSite, { source, destination }: Pod, arg
   const pair = await makePair(site, source, destination);
   const line = (pod: Pod, given: readonly string[]): CommandLine => asInImage(site, site.commandLine(pod, given));
   const from = line(pair.exporter, ['--role=export', ...args]);
-  const network = await openNetwork(from.env);
+  const network = await openNetwork(site);
   const { address } = network;
   const exporter = start(network.within('source', { ...from, env: { ...from.env, [podAddressVariable]: address } }));
   const to = line(pair.importer, ['--role=import', `--peer=${address}`, ...args]);
@@ -62,10 +61,10 @@ interface Network {
 /** Set aside for documentation, and nobody else's in these namespaces. */
 const addresses = { source: '192.0.2.1', destination: '192.0.2.2' } as const;
 
-/** Two namespaces, and what connects them. @param env marks what belongs to the site, and goes with it. */
-async function openNetwork(env: CommandLine['env']): Promise<Network> {
-  const keepers = { source: await keepNetwork(env), destination: await keepNetwork(env) };
-  const enter = (side: Side): readonly string[] => [`--net=/proc/${keepers[side].pid}/ns/net`, '--'];
+/** Two namespaces, and what connects them. */
+async function openNetwork({ marks }: PodSite): Promise<Network> {
+  const keepers = { source: await keepNetwork(marks), destination: await keepNetwork(marks) };
+  const enter = (side: Side): readonly string[] => withinNetwork(keepers[side]);
   const ip = async (side: Side, ...args: readonly string[]): Promise<unknown> =>
     await run('nsenter', ...enter(side), 'ip', ...args);
   await ip('source', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'eth0', 'netns', String(keepers.destination.pid));
@@ -85,12 +84,4 @@ async function openNetwork(env: CommandLine['env']): Promise<Network> {
       for (const keeper of Object.values(keepers)) keeper.kill();
     },
   };
-}
-
-async function keepNetwork(env: CommandLine['env']): Promise<ChildProcess> {
-  const keeper = spawn('unshare', ['--net', 'sleep', 'infinity'], { env: { ...process.env, ...env }, stdio: 'ignore' });
-  keeper.unref();
-  const outside = await readlink('/proc/self/ns/net');
-  await until('a network to be there', async () => (await readlink(`/proc/${keeper.pid}/ns/net`)) !== outside);
-  return keeper;
 }

@@ -106,7 +106,8 @@ async function measureCase(site: PodSite, one: CopyCase): Promise<readonly CopyR
       await clear(pod);
       const made = await way(site, pod, one, round);
       // Once, and only ours: it takes longer than the copies, as it reads holes as zeros.
-      const compared = round === 0 && way === byClonegate ? await compare(pod) : [];
+      const isOurs = way === byClonegate || way === apart;
+      const compared = round === 0 && isOurs ? await compare(pod) : [];
       runs.push({ ...made, wrong: [...made.wrong, ...compared] });
     }
   }

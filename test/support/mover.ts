@@ -72,6 +72,8 @@ export interface Running {
 
 export interface PodSite {
   readonly folder: string;
+  /** Marks the processes that end with the site. */
+  readonly marks: Readonly<Record<string, string>>;
   /** @param bytes of the device. @param name of its file, below the site's folder. */
   volume(kind: VolumeKind, bytes: number, name?: string): Promise<Volume>;
   /** @param has which of the volumes are mounted; both when absent. */
@@ -111,6 +113,7 @@ export async function openSite(): Promise<PodSite> {
     startMover(site, pod, args, options);
   return {
     folder,
+    marks: { [markerVariable]: id },
     volume: async (kind, bytes, at) => await makeVolume(kind, bytes, next(at ?? 'volume')),
     pod: async (source, destination, has = ['source', 'destination']) =>
       await makePod(next('pod'), { root: '', source, destination }, has),

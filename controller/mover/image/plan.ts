@@ -143,7 +143,7 @@ function remote({ port }: RemoteImage): From {
 /** Connections at once: one that is in use, one that looks, and some of a pod that is gone and that the kernel does not know of yet. */
 const mostConnections = 8;
 
-/** Hands out the tool's third descriptor, for reading, until it is ended. @param socket of Unix, to listen on. */
+/** Hands out the tool's third descriptor, for reading, until it is ended. @param socket path of the Unix socket to listen on. */
 export function serving(source: ImageFacts, socket: string): Command {
   return {
     program: 'qemu-nbd',

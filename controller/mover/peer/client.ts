@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { get, type RequestOptions } from 'node:https';
-import { isIPv6, type Socket, type SocketConstructorOpts } from 'node:net';
+import { get } from 'node:https';
+import type { Socket, SocketConstructorOpts } from 'node:net';
 import { addAbortSignal } from 'node:stream';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { copyPort } from '../../../shared/api/copy.ts';
@@ -109,7 +109,7 @@ async function* linesIn(response: IncomingMessage): AsyncGenerator<string> {
 /** @param quiet milliseconds without a byte after which it is given up; 0: never. */
 async function ask(line: Line, path: string, quiet: number): Promise<IncomingMessage> {
   return await new Promise((resolve, reject) => {
-    const request = send(line, path, {}, reject);
+    const request = send(line, path, reject);
     request.once('response', (response) => {
       request.setTimeout(quiet);
       if (response.statusCode === 200) resolve(response);
@@ -140,7 +140,7 @@ async function connectTool(line: Line, kind: Facts['kind'], pump: Pump): Promise
   });
   broken.catch(() => undefined);
   const wanted = upgrade.answer(protocols[kind]);
-  socket.write(upgrade.request(protocols[kind], hostOf(address)));
+  socket.write(upgrade.request(protocols[kind]));
   try {
     const answer = await Promise.race([pump.first(wanted.length), broken]);
     if (answer.toString('latin1') !== wanted) throw nonsense(line);
@@ -152,23 +152,13 @@ async function connectTool(line: Line, kind: Facts['kind'], pump: Pump): Promise
   return socket;
 }
 
-function hostOf(address: string): string {
-  return isIPv6(address) ? `[${address}]` : address;
-}
-
-function send(
-  line: Line,
-  path: string,
-  headers: RequestOptions['headers'],
-  reject: (error: CopyError) => void,
-): ClientRequest {
+function send(line: Line, path: string, reject: (error: CopyError) => void): ClientRequest {
   const { address, key, signal } = line;
   const request = get({
     ...clientTls(key),
     host: address,
     port: copyPort,
     path,
-    headers,
     signal,
     agent: false,
     timeout: answerTimeout,

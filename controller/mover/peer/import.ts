@@ -30,6 +30,7 @@ export async function importSource(order: Order, context: Context): Promise<Copi
   }
 }
 
+/** Content type of what an export pod hands out, by kind. */
 const contents = { image: 'kubevirt', tree: 'archive' } as const;
 
 async function copyFrom(peer: Peer, order: Order, context: Context): Promise<Copied> {

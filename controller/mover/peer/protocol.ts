@@ -25,8 +25,9 @@ type Protocol = (typeof protocols)[Facts['kind']];
 
 /** The request for an upgrade, and the one answer to it that lets a tool speak. */
 export const upgrade = {
-  request: (protocol: Protocol, host: string) =>
-    `GET ${calls.source} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+  // HTTP wants a host, and nobody looks at it.
+  request: (protocol: Protocol) =>
+    `GET ${calls.source} HTTP/1.1\r\nHost: export\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
   answer: (protocol: Protocol) =>
     `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
 };

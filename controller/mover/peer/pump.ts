@@ -18,7 +18,7 @@ export interface Pump {
 const chunk = 64 * 1024;
 /** Bytes of a buffer that is handed on. */
 const size = 2 * chunk;
-/** Buffers under way to who is slow until the socket is not read any more. What it has received by then comes nevertheless, and has one more. */
+/** Buffers that may be under way before the socket is read no more. What TLS has received by then still comes, and takes one more. */
 const most = 3;
 
 /** @param soon does it when all that is there has been read. */

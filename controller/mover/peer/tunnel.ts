@@ -33,15 +33,16 @@ export async function openTunnel(
   return { port, close: () => void server.close() };
 }
 
-/** What one sends the other gets, until either has gone. @param much sends what there is much of, and is read through the pump. */
-export async function relay(much: Socket, pump: Pump, little: Duplex): Promise<void> {
-  const gone = Promise.all([closed(much), closed(little)]);
-  much.on('error', () => little.destroy());
-  little.on('error', () => much.destroy());
-  much.once('close', () => little.end());
-  little.once('close', () => much.destroy());
-  pump.start(much, little);
-  little.pipe(much);
+/** Until either has gone. @param upstream where the source comes from; opened with what the pump reads by. @param downstream who asks for it. */
+export async function relay(upstream: Socket, pump: Pump, downstream: Duplex): Promise<void> {
+  const gone = Promise.all([closed(upstream), closed(downstream)]);
+  upstream.on('error', () => downstream.destroy());
+  downstream.on('error', () => upstream.destroy());
+  upstream.once('close', () => downstream.end());
+  downstream.once('close', () => upstream.destroy());
+  pump.start(upstream, downstream);
+  // Requests, which are few and small.
+  downstream.pipe(upstream);
   await gone;
 }
 

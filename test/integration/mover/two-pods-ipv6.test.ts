@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readlink } from 'node:fs/promises';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { until } from '../../support/cluster/until.ts';
 import { run } from '../../support/csi/command.ts';
 import { mebibyte, openSite, type PodSite, sha256, writeImage } from '../../support/mover.ts';
 import { makePair, type Pair, startExport, stop } from '../../support/mover-pair.ts';
+import { keepNetwork, withinNetwork } from '../../support/network.ts';
 import { plant, portrait } from './trees.ts';
 
 /** Two pods whose addresses are IPv6, by the real programs. */
@@ -13,17 +12,15 @@ import { plant, portrait } from './trees.ts';
 const size = 24 * mebibyte;
 
 let site: PodSite;
-/** Keeps a network that has nothing but a loopback device: of its own, as there is but one such address, and the ports are always the same. */
+/** Of their own, as there is but one such address on a loopback device, and the port is always the same. */
 let network: ChildProcess;
 let by: readonly string[];
 
 beforeAll(async () => {
   site = await openSite();
-  network = spawn('unshare', ['--net', 'sleep', 'infinity'], { stdio: 'ignore' });
-  const own = await readlink('/proc/self/ns/net');
-  await until('the network to be there', async () => (await readlink(`/proc/${network.pid}/ns/net`)) !== own);
-  by = ['nsenter', `--net=/proc/${network.pid}/ns/net`, '--'];
-  await run('nsenter', ...by.slice(1), 'ip', 'link', 'set', 'lo', 'up');
+  network = await keepNetwork(site.marks);
+  by = ['nsenter', ...withinNetwork(network)];
+  await run('nsenter', ...withinNetwork(network), 'ip', 'link', 'set', 'lo', 'up');
 });
 
 afterAll(async () => {

@@ -105,11 +105,10 @@ describe('an export', () => {
     const psk = await readKey(join(pair.importer.root, copyKeys.folder));
     for (let time = 0; time < 20; time += 1) {
       const raw = connect({ host: pair.address, port: copyPort });
-      const options = { ...clientTls(psk), socket: raw };
-      const socket = connectTls(options);
+      const socket = connectTls({ ...clientTls(psk), socket: raw });
       await once(socket, 'secureConnect');
       socket.on('error', () => undefined);
-      socket.write(upgrade.request(protocol, pair.address));
+      socket.write(upgrade.request(protocol));
       if (time % 2 === 0) await once(socket, 'readable');
       raw.resetAndDestroy();
     }

@@ -11,7 +11,7 @@ import { pods } from '../../../../shared/kube/resource.ts';
 import { FakeClock } from '../../../support/clock.ts';
 import { created, meta, type VolumeOptions, volume, type World, world } from '../world.ts';
 
-const namespacesOf = (stores: World, limit: number, asking: string) =>
+const placesOf = (stores: World, limit: number, asking: string) =>
   createPlaces(stores, limit, new FakeClock()).of(asking);
 
 /** Pods of copies of as many DataVolumes, in the stores as the watch brings them. */
@@ -63,17 +63,14 @@ describe('a node is full', () => {
     Array.from({ length: count }, (_, at) => pod(`${at}`, { node: 'node-1', ...more }));
 
   test('with as many pods of copies as it may run', () => {
-    expect(namespacesOf(worldWith(...onNode(1)), 2, 'x').full).toEqual([]);
-    expect(namespacesOf(worldWith(...onNode(2)), 2, 'x').full).toEqual(['node-1']);
-    expect(namespacesOf(worldWith(...onNode(2), pod('z', { node: 'node-0' })), 1, 'x').full).toEqual([
-      'node-0',
-      'node-1',
-    ]);
+    expect(placesOf(worldWith(...onNode(1)), 2, 'x').full).toEqual([]);
+    expect(placesOf(worldWith(...onNode(2)), 2, 'x').full).toEqual(['node-1']);
+    expect(placesOf(worldWith(...onNode(2), pod('z', { node: 'node-0' })), 1, 'x').full).toEqual(['node-0', 'node-1']);
   });
 
   test('and those that are ending', () => {
     const stores = worldWith(pod('b', { node: 'node-1', going: true, status: { phase: 'Running' } }));
-    expect(namespacesOf(stores, 1, 'x').full).toEqual(['node-1']);
+    expect(placesOf(stores, 1, 'x').full).toEqual(['node-1']);
   });
 
   test.each<[string, Wish]>([
@@ -83,11 +80,11 @@ describe('a node is full', () => {
     ['are not ours', { labels: {} }],
     ['only have our labels', { name: () => 'another' }],
   ])('but not with those that %s', (_name, more) => {
-    expect(namespacesOf(worldWith(...onNode(1, more)), 1, 'x').full).toEqual([]);
+    expect(placesOf(worldWith(...onNode(1, more)), 1, 'x').full).toEqual([]);
   });
 
   test('never where any number may run', () => {
-    expect(namespacesOf(worldWith(...onNode(9), pod('z')), 0, 'x')).toEqual({ full: [], moving: false });
+    expect(placesOf(worldWith(...onNode(9), pod('z')), 0, 'x')).toEqual({ full: [], moving: false });
   });
 });
 
@@ -100,11 +97,11 @@ describe('nobody knows where a pod goes', () => {
     ['that goes', { going: true }, false],
     ['that has ended', { status: { phase: 'Failed' } }, false],
   ])('%s', (_name, wish, moving) => {
-    expect(namespacesOf(worldWith(pod('a', wish)), 2, 'x').moving).toBe(moving);
+    expect(placesOf(worldWith(pod('a', wish)), 2, 'x').moving).toBe(moving);
   });
 
   test('but who asks waits for no pod of his own', () => {
-    expect(namespacesOf(worldWith(pod('a')), 2, 'a').moving).toBe(false);
+    expect(placesOf(worldWith(pod('a')), 2, 'a').moving).toBe(false);
   });
 });
 
@@ -120,9 +117,9 @@ describe('whoever may make pods keeps nobody from copying', () => {
     const stores = world();
     if (options !== undefined) stores.volumes.upsert(copyOf('a', options));
     stores.pods.upsert(pod('a'));
-    expect(namespacesOf(stores, 1, 'x')).toEqual({ full: [], moving: false });
+    expect(placesOf(stores, 1, 'x')).toEqual({ full: [], moving: false });
     stores.pods.upsert({ ...pod('a', { node }), metadata: { ...pod('a').metadata, resourceVersion: '11' } });
-    expect(namespacesOf(stores, 1, 'x')).toEqual({ full: [], moving: false });
+    expect(placesOf(stores, 1, 'x')).toEqual({ full: [], moving: false });
   });
 
   test('by a pod that no scheduler looks at, nor by one such pod after the other', async () => {

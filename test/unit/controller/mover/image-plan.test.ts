@@ -91,7 +91,6 @@ describe('qemu-img', () => {
 describe('an image of another pod', () => {
   test('is read by qemu-img as raw bytes of the one export, from this machine, whence a connection leads there', () => {
     const remote = { port: 40_001 };
-
     const { args } = conversion({ source: remote, destination: file, order: { ...order, bandwidth: 7n } });
     expect(args).toEqual([
       'convert',
@@ -111,7 +110,7 @@ describe('an image of another pod', () => {
     ]);
   });
 
-  test('is handed out by qemu-nbd for reading, at a socket of Unix, until it is ended', () => {
+  test('is handed out by qemu-nbd for reading, at a Unix socket, until it is ended', () => {
     expect(serving(file, '/run/nbd')).toEqual({
       program: 'qemu-nbd',
       args: [
